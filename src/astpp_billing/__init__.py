@@ -1,0 +1,1 @@
+"""Billing for telecom resellers."""

@@ -1,0 +1,1 @@
+"""Calls: attempts, records and what settling one does."""

@@ -1,0 +1,67 @@
+"""The call record: one billable leg, as a switch reports it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import field, frozen
+
+from astpp_billing.clock import utc
+from astpp_billing.errors import InvalidValue
+
+MAX_SECONDS = 10 * 24 * 3600
+"""The longest call that is believed: ten days. A longer one is a broken clock or a stuck channel."""
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > 255:
+        raise InvalidValue(f"a switch or leg is named by a text of 1 to 255 characters, not {value!r}")
+    return value
+
+
+def _optional_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else utc(value, "answered_at")
+
+
+@frozen(kw_only=True)
+class CallRecord:
+    """One billable leg.
+
+    `switch_id` and `leg_uuid` together are the record's identity: the same pair is the same call, however often
+    it is sent. The payer is named by `account` (the account number: FreeSWITCH's `accountcode`); where the
+    switch does not know it, by `user` (the SIP user) or `address` (the network address the call came from), which
+    are looked up among the accounts' endpoints. `number` is the dialled number, digits only, as rates are looked
+    up by it; `dialled` is what the caller really dialled. Instants are UTC; `answered_at` is None for a call that
+    was never answered, and then `seconds` is 0. `seconds` are whole billable seconds as the switch counts them.
+    """
+
+    switch_id: str = field(converter=_name)
+    leg_uuid: str = field(converter=_name)
+    number: str
+    started_at: datetime = field(converter=utc)
+    answered_at: datetime | None = field(default=None, converter=_optional_utc)
+    ended_at: datetime = field(converter=utc)
+    seconds: int = field()
+    account: str | None = None
+    user: str | None = None
+    address: str | None = None
+    caller: str = ""
+    dialled: str = ""
+    hangup_cause: str = ""
+
+    @seconds.validator
+    def _check_seconds(self, attribute: object, value: object) -> None:
+        if type(value) is not int or not 0 <= value <= MAX_SECONDS:
+            raise InvalidValue(f"seconds must be a whole number from 0 to {MAX_SECONDS}, not {value!r}")
+        if self.answered_at is None and value:
+            raise InvalidValue(f"a call that was not answered cannot have {value} billable seconds")
+
+    @ended_at.validator
+    def _check_order(self, attribute: object, value: object) -> None:
+        if self.ended_at < self.started_at:
+            raise InvalidValue(f"the call ends at {self.ended_at} before it starts at {self.started_at}")
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of settling this record."""
+        return f"call:{self.switch_id}:{self.leg_uuid}"

@@ -1,0 +1,1 @@
+"""The `astpp-billing` command."""

@@ -1,0 +1,1 @@
+"""Documents: what is due, taxes, receipts and invoices."""

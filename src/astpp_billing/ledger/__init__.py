@@ -1,0 +1,1 @@
+"""The ledger: postings, wallets and what they prove."""

@@ -1,0 +1,106 @@
+"""Explanations: how a price came about, as data and as text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+from attrs import frozen
+
+from astpp_billing.fx import Conversion
+from astpp_billing.money import from_micros, plain
+from astpp_billing.pricing.priced import Level
+from astpp_billing.pricing.rates import Rate, RateGroup
+from astpp_billing.pricing.table import Tariff
+
+
+@frozen
+class Explanation:
+    """Every step from the seconds of a call to its price at one level.
+
+    `blocks` is how often the increment was charged after the initial one; `unrounded` is the exact price in the
+    group's currency before the one rounding to `group.places`; `price` is after it. `amount` is in the payer's
+    currency, by `conversion`.
+    """
+
+    group: RateGroup
+    rate: Rate
+    seconds: int
+    billable_seconds: int
+    initial_increment: int
+    increment: int
+    blocks: int
+    charged_seconds: int
+    per_minute: Decimal
+    unrounded: Fraction
+    price: Decimal
+    conversion: Conversion
+    amount: Decimal
+
+    def text(self) -> str:
+        """The explanation in a few lines of English."""
+        return "\n".join(_lines(self))
+
+
+def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | None = None) -> Explanation:
+    """Explain the price of a call of `seconds` by one rate of a tariff, in the currency `conversion` leads to."""
+    group = tariff.group
+    terms = tariff.terms(rate)
+    charged = terms.charged_seconds(seconds)
+    per_minute = tariff.per_minute(rate)
+    if conversion is None:
+        conversion = Conversion(group.currency, group.currency, Fraction(1))
+    micros = terms.micros(seconds)
+    fee = Fraction(rate.connection_fee) if seconds >= 1 else Fraction(0)
+    return Explanation(
+        group=group,
+        rate=rate,
+        seconds=seconds,
+        billable_seconds=max(0, seconds - rate.included_seconds),
+        initial_increment=terms.initial,
+        increment=terms.increment,
+        blocks=max(0, charged - terms.initial) // terms.increment,
+        charged_seconds=charged,
+        per_minute=_decimal(per_minute),
+        unrounded=fee + per_minute * charged / 60,
+        price=from_micros(micros, group.places),
+        conversion=conversion,
+        amount=from_micros(conversion.apply(micros)),
+    )
+
+
+def explain_level(level: Level) -> Explanation:
+    """Explain what one level of a priced call costs."""
+    return explain(level.terms.tariff, level.terms.rate, level.seconds, level.terms.conversion)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    # a product of finite decimals is a finite decimal, and 80 digits hold any two that are accepted
+    return Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def _lines(it: Explanation) -> list[str]:
+    code = it.group.currency
+    version = f" version {it.group.version}" if it.group.version else ""
+    where = f" {it.rate.destination}" if it.rate.destination else ""
+    lines = [f"rate {it.rate.prefix}{where} of group {it.group.name!r}{version}"]
+    if it.seconds < 1:
+        lines.append("0 s: not answered, nothing is charged")
+    elif it.charged_seconds == 0:
+        lines.append(f"{it.seconds} s, {it.rate.included_seconds} s included: only the connection fee")
+    else:
+        included = f" - {it.rate.included_seconds} s included" if it.rate.included_seconds else ""
+        steps = f"{it.initial_increment} s" + (f" + {it.blocks} x {it.increment} s" if it.blocks else "")
+        lines.append(f"{it.seconds} s{included} = {it.billable_seconds} s, charged {steps} = {it.charged_seconds} s")
+    markup = f" + {plain(it.group.markup_percent)} % markup" if it.group.markup_percent else ""
+    per_minute = f"{plain(it.rate.price_per_minute)}{markup} per minute"
+    fee = f"{plain(it.rate.connection_fee)} connection + " if it.rate.connection_fee else ""
+    result = f"{plain(it.price)} {code} ({it.group.places} places)"
+    lines.append(f"{fee}{per_minute} x {it.charged_seconds} s / 60 = {result}")
+    if it.conversion.steps:
+        steps = ", ".join(
+            f"1 {step.base} = {plain(step.rate)} {step.quote} from {step.valid_from:%Y-%m-%d} ({step.source})"
+            for step in it.conversion.steps
+        )
+        lines.append(f"{plain(it.price)} {code} = {plain(it.amount)} {it.conversion.quote} by {steps}")
+    return lines

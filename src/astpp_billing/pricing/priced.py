@@ -1,0 +1,183 @@
+"""What pricing a call gives: every level, commission and the provider's cost; or the reason why there is no price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+
+from attrs import frozen
+
+from astpp_billing.fx import Conversion, ExchangeRates
+from astpp_billing.hierarchy import Account
+from astpp_billing.pricing.rates import Rate
+from astpp_billing.pricing.table import Tariff
+
+Bag = dict[str, int]
+"""Amounts in micros by currency; a currency whose sum is zero is left out."""
+
+
+class NotPricedReason(StrEnum):
+    """Why a call has no price."""
+
+    NO_RATE_GROUP = "no rate group"
+    NOT_OFFERED = "rate group not offered by the seller"
+    NO_RATE = "no rate"
+    NO_EXCHANGE_RATE = "no exchange rate"
+
+
+@frozen
+class NotPriced:
+    """A call that cannot be priced, and on whose level; a value, because the call is kept all the same."""
+
+    reason: NotPricedReason
+    account: Account
+    detail: str
+
+
+@frozen
+class LevelTerms:
+    """By what one account pays another for a call, before its length is known.
+
+    `payee` is the payer's parent, or the provider on the last level, where the admin pays for termination.
+    """
+
+    payer: Account
+    payee: Account
+    tariff: Tariff
+    rate: Rate
+    conversion: Conversion
+
+
+@frozen
+class Level:
+    """What one account pays another for a call, and by what.
+
+    `price_micros` is in the currency of the tariff's group, `amount_micros` in that of the payer's wallet (on the
+    termination level: the provider's).
+    """
+
+    terms: LevelTerms
+    seconds: int
+    price_micros: int
+    amount_micros: int
+
+    @property
+    def payer(self) -> Account:
+        """Who pays."""
+        return self.terms.payer
+
+    @property
+    def payee(self) -> Account:
+        """Who is paid: the payer's parent, or the provider."""
+        return self.terms.payee
+
+    @property
+    def currency(self) -> str:
+        """The currency of `amount_micros`."""
+        return self.terms.conversion.quote
+
+
+@frozen
+class CommissionTerms:
+    """By what a seller pays a commission reseller below it.
+
+    The pool is what `source` says: the level whose price is shared, or None for what the payer itself is
+    paid, which is the commission listed just before.
+    """
+
+    payer: Account
+    receiver: Account
+    source: int | None
+    conversion: Conversion
+
+
+@frozen
+class Commission:
+    """What a seller pays a commission reseller: `amount_micros` in the receiver's currency."""
+
+    terms: CommissionTerms
+    amount_micros: int
+
+    @property
+    def payer(self) -> Account:
+        """The seller, or the commission reseller above the receiver."""
+        return self.terms.payer
+
+    @property
+    def receiver(self) -> Account:
+        """The commission reseller that is paid."""
+        return self.terms.receiver
+
+
+@frozen
+class PathTerms:
+    """The terms of every level of one path for one range of numbers, while no rate and no exchange rate changes."""
+
+    levels: tuple[LevelTerms, ...]
+    commissions: tuple[CommissionTerms, ...]
+    termination: LevelTerms | None
+
+
+@frozen
+class PricedCall:
+    """A call with its amount on every level, in micros of each payer's currency.
+
+    `amounts` goes along `terms.levels`, with the termination level last where there is one; `shares` goes along
+    `terms.commissions`, in each receiver's currency. The properties give the same as objects.
+    """
+
+    terms: PathTerms
+    seconds: int
+    amounts: tuple[int, ...]
+    shares: tuple[int, ...]
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What each account on the path pays to its parent; the buyer first."""
+        return tuple(map(self._level, self.terms.levels, self.amounts))
+
+    @property
+    def commissions(self) -> tuple[Commission, ...]:
+        """What each commission reseller is paid, by whom; within a run from the top down."""
+        return tuple(map(Commission, self.terms.commissions, self.shares))
+
+    @property
+    def termination(self) -> Level | None:
+        """What the admin pays the provider, where that is known."""
+        terms = self.terms.termination
+        return None if terms is None else self._level(terms, self.amounts[-1])
+
+    def _level(self, terms: LevelTerms, amount: int) -> Level:
+        return Level(terms, self.seconds, terms.tariff.terms(terms.rate).micros(self.seconds), amount)
+
+    def profits(self) -> dict[int, Bag]:
+        """What each seller on the path is left with, by account id: earned in its child's currency, paid in its own."""
+        bags: dict[int, Bag] = {level.payee.id: {} for level in self.levels}
+        for account_id, currency, micros in self._flows():
+            if account_id in bags:
+                bags[account_id][currency] = bags[account_id].get(currency, 0) + micros
+        return {account_id: {code: sum_ for code, sum_ in bag.items() if sum_} for account_id, bag in bags.items()}
+
+    def _flows(self) -> Iterator[tuple[int, str, int]]:
+        levels = self.levels if self.termination is None else (*self.levels, self.termination)
+        for level in levels:
+            yield level.payee.id, level.currency, level.amount_micros
+            yield level.payer.id, level.currency, -level.amount_micros
+        for share in self.commissions:
+            yield share.receiver.id, share.receiver.currency, share.amount_micros
+            yield share.payer.id, share.receiver.currency, -share.amount_micros
+
+    def losses(self, rates: ExchangeRates, at: datetime) -> tuple[Account, ...]:
+        """The resellers that pay more per minute than they are paid, which only loss-less routing allows.
+
+        Both prices per minute are after markup and compared exactly, in the currency of the one that is paid.
+        A commission reseller passes its price on and so never sells at a loss.
+        """
+        losing = []
+        for sold, bought in pairwise(self.terms.levels):
+            factor = rates.find(sold.tariff.group.currency, bought.tariff.group.currency, at).factor
+            if bought.tariff.per_minute(bought.rate) > sold.tariff.per_minute(sold.rate) * factor:
+                losing.append(bought.payer)
+        return tuple(losing)

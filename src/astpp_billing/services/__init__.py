@@ -1,0 +1,1 @@
+"""Use cases: each loads, decides by pure code, and saves in one transaction."""

@@ -1,0 +1,1 @@
+"""Storages: memory, which is the reference, and SQL."""
