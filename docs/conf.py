@@ -4,13 +4,15 @@ import re
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from sphinx.ext.napoleon import Config, GoogleDocstring
+
 project = "astpp_billing"
 author = "The astpp_billing maintainers"
 copyright = author  # noqa: A001 - Sphinx reads this name
 release = installed_version("astpp-billing")
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {release}"
@@ -20,6 +22,7 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 
 # Without the network there are no inventories of other projects: only our own names must be found. A name without
@@ -31,7 +34,7 @@ CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
 
 
 def markdown_to_rst(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Read a docstring's fences and backticks as Markdown, as in all other pages; the rest is the same in both."""
+    """Read a docstring's fences and backticks as Markdown, as in all other pages, and sections such as `Raises:`."""
     result: list[str] = []
     fenced = False
     for line in lines:
@@ -40,6 +43,9 @@ def markdown_to_rst(app: Any, what: str, name: str, obj: Any, options: Any, line
             fenced = not fenced
         else:
             result.append(f"    {line}" if fenced else CODE.sub(r"``\1``", line))
+    # An attribute's docstring has no sections, and what stands before its first colon is no type.
+    if what not in {"attribute", "data", "property"}:
+        result = GoogleDocstring(result, Config(), app, what, name, obj, options).lines()
     lines[:] = result
 
 
