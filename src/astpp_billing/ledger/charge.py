@@ -1,0 +1,46 @@
+"""A charge: one amount an account was charged, waiting for (or standing on) a document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from astpp_billing.clock import utc
+from astpp_billing.errors import InvalidValue
+from astpp_billing.money import check_currency, check_micros
+
+
+class ChargeKind(StrEnum):
+    """What was charged for."""
+
+    CALL = "call"
+
+
+@frozen(kw_only=True)
+class Charge:
+    """What one account was charged by one posting, without tax.
+
+    `at` is the instant that decides to which period it belongs: for a call, the start. `description` is what a
+    document groups by (the destination), `detail` says how the amount came about, as text. `seconds` are the call's
+    own, before any rounding to increments. `id` is 0 until the charge is stored; `document_id` is None until it
+    stands on a document.
+    """
+
+    id: int = 0
+    account_id: int
+    posting_key: str
+    at: datetime = field(converter=utc)
+    kind: ChargeKind = ChargeKind.CALL
+    description: str
+    detail: str = ""
+    number: str = ""
+    seconds: int = 0
+    micros: int
+    currency: str = field(converter=check_currency)
+    document_id: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if check_micros(self.micros, "charge") <= 0:
+            raise InvalidValue(f"a charge is a positive amount, not {self.micros} micros")

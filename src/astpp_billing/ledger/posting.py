@@ -1,0 +1,115 @@
+"""Double entry: postings of transfers between ledger accounts, append-only (DESIGN section 5)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from astpp_billing.clock import utc
+from astpp_billing.errors import InvalidValue
+from astpp_billing.money import check_currency, check_micros
+
+
+class Book(StrEnum):
+    """What a ledger account of one party records."""
+
+    WALLET = "wallet"
+    REVENUE = "revenue"
+    COST = "cost"
+    COMMISSION = "commission"
+    TAX = "tax"
+    CASH = "cash"
+    PAYABLE = "payable"
+    ROUNDING = "rounding"
+
+
+MATERIALISED = frozenset({Book.WALLET, Book.ROUNDING})
+"""The books whose balance is kept beside the transfers, because decisions need it."""
+
+
+class Reason(StrEnum):
+    """Why something was posted."""
+
+    CALL = "call"
+    REFILL = "refill"
+    INVOICE = "invoice"
+    RECEIPT = "receipt"
+    CORRECTION = "correction"
+
+
+@frozen
+class LedgerAccount:
+    """One book of one account in one currency."""
+
+    account_id: int
+    book: Book
+    currency: str = field(converter=check_currency)
+
+
+@frozen
+class Transfer:
+    """A positive amount that moves from one ledger account to another of the same currency."""
+
+    source: LedgerAccount
+    target: LedgerAccount
+    micros: int
+
+    def __attrs_post_init__(self) -> None:
+        if check_micros(self.micros, "transfer") <= 0:
+            raise InvalidValue(f"a transfer moves a positive amount, not {self.micros} micros")
+        if self.source.currency != self.target.currency:
+            raise InvalidValue(f"a transfer has one currency, not {self.source.currency} and {self.target.currency}")
+        if self.source == self.target:
+            raise InvalidValue(f"a transfer needs two ledger accounts, not {self.source} twice")
+
+
+def _key(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > MAX_KEY:
+        raise InvalidValue(f"an idempotency key is a text of 1 to {MAX_KEY} characters, not {value!r}")
+    return value
+
+
+MAX_KEY = 512
+"""The most characters of an idempotency key."""
+
+
+@frozen(kw_only=True)
+class Posting:
+    """One business event with all its transfers, saved at once or not at all.
+
+    `key` makes it unique; `fingerprint` stands for the content of the command that caused it, so that a repeat can be
+    told from a conflict. `corrects` is the key of the posting that this one puts right.
+    """
+
+    key: str = field(converter=_key)
+    fingerprint: str
+    at: datetime = field(converter=utc)
+    reason: Reason
+    transfers: tuple[Transfer, ...]
+    corrects: str | None = None
+
+
+def transfer(source: LedgerAccount, target: LedgerAccount, micros: int) -> tuple[Transfer, ...]:
+    """The transfer of `micros` from one ledger account to another, the other way if negative; none for zero."""
+    if micros == 0:
+        return ()
+    return (Transfer(source, target, micros),) if micros > 0 else (Transfer(target, source, -micros),)
+
+
+def movements(transfers: Iterable[Transfer]) -> dict[LedgerAccount, int]:
+    """What each ledger account gains (positive) or loses by the transfers, in micros; they sum to zero."""
+    moved: dict[LedgerAccount, int] = {}
+    for one in transfers:
+        moved[one.source] = moved.get(one.source, 0) - one.micros
+        moved[one.target] = moved.get(one.target, 0) + one.micros
+    return moved
+
+
+def fingerprint(*content: str | int | None) -> str:
+    """A digest of a command's content: equal for equal content, else different (SHA-256, in hex)."""
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
