@@ -7,6 +7,9 @@ from typing import Protocol
 
 from astpp_billing.errors import InvalidValue
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""1970-01-01 00:00 UTC."""
+
 
 class Clock(Protocol):
     """Where the services take the time from."""
@@ -64,6 +67,3 @@ def from_epoch(microseconds: int) -> datetime:
 def to_epoch(instant: datetime) -> int:
     """Microseconds from 1970-01-01 00:00 UTC to `instant`, exactly."""
     return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -31,8 +31,9 @@ class CallRecord:
     it is sent. The payer is named by `account` (the account number: FreeSWITCH's `accountcode`); where the
     switch does not know it, by `user` (the SIP user) or `address` (the network address the call came from), which
     are looked up among the accounts' endpoints. `number` is the dialled number, digits only, as rates are looked
-    up by it; `dialled` is what the caller really dialled. Instants are UTC; `answered_at` is None for a call that
-    was never answered, and then `seconds` is 0. `seconds` are whole billable seconds as the switch counts them.
+    up by it; `dialled` is what the caller really dialled. `provider` is the account number of the carrier, where
+    the switch says which one it used. Instants are UTC; `answered_at` is None for a call that was never answered, and
+    then `seconds` is 0. `seconds` are whole billable seconds as the switch counts them.
     """
 
     switch_id: str = field(converter=_name)
@@ -48,6 +49,7 @@ class CallRecord:
     caller: str = ""
     dialled: str = ""
     hangup_cause: str = ""
+    provider: str | None = None
 
     @seconds.validator
     def _check_seconds(self, attribute: object, value: object) -> None:

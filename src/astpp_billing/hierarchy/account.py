@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
+from astpp_billing.clock import EPOCH, utc
 from astpp_billing.errors import HierarchyError, InvalidValue
 from astpp_billing.money import check_currency, check_micros, percent
 from astpp_billing.periods import BillingSchedule, check_timezone
@@ -70,11 +72,13 @@ class Account:
 
     `credit_limit_micros` is in the account's own currency and means nothing on a prepaid account.
     `commission_percent` is the share of a call's price that a commission reseller is paid, set by its parent.
-    `rate_group` names the price list that its price owner offers it. `loss_less_routing` allows calls that some
+    `rate_group` names the price list that its price owner offers it, `own_rate_group` one with rates for this account
+    alone, which are asked first. `same_credential` lets an account issue documents in its parent's name.
+    `id` is 0 until the account is stored. `loss_less_routing` allows calls that some
     reseller would sell below its own cost.
     """
 
-    id: int
+    id: int = 0
     number: str = field(converter=_number)
     name: str = ""
     kind: Kind
@@ -85,6 +89,7 @@ class Account:
     timezone: str = field(default="UTC", converter=check_timezone)
     locale: str = "en_US"
     rate_group: str | None = None
+    own_rate_group: str | None = None
     credit_limit_micros: int = field(default=0)
     commission_percent: Decimal = field(default=Decimal(0), converter=_commission)
     loss_less_routing: bool = False
@@ -92,6 +97,8 @@ class Account:
     receipts: ReceiptMode = ReceiptMode.EACH
     zero_invoices: bool = False
     tax_number: str = ""
+    same_credential: bool = False
+    opened_at: datetime = field(default=EPOCH, converter=utc)
     status: Status = Status.OPEN
 
     @credit_limit_micros.validator
@@ -104,7 +111,7 @@ class Account:
             raise InvalidValue(f"account {self.number}: a reseller, and only a reseller, has a reseller model")
         if (self.kind in (Kind.ADMIN, Kind.PROVIDER)) != (self.parent_id is None):
             raise HierarchyError(f"account {self.number}: a {self.kind} cannot have the parent {self.parent_id}")
-        if self.parent_id == self.id:
+        if self.id and self.parent_id == self.id:
             raise HierarchyError(f"account {self.number} cannot be its own parent")
         if self.commission_percent and not self.is_commission_reseller:
             raise InvalidValue(f"account {self.number}: only a commission reseller has a commission rate")

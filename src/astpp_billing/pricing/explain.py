@@ -81,7 +81,7 @@ def _decimal(value: Fraction) -> Decimal:
 
 def _lines(it: Explanation) -> list[str]:
     code = it.group.currency
-    version = f" version {it.group.version}" if it.group.version else ""
+    version = f" version {it.rate.version}" if it.rate.version else ""
     where = f" {it.rate.destination}" if it.rate.destination else ""
     lines = [f"rate {it.rate.prefix}{where} of group {it.group.name!r}{version}"]
     if it.seconds < 1:

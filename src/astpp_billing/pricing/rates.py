@@ -18,7 +18,8 @@ MAX_BLOCK_SECONDS = 24 * 3600
 _PREFIX = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def _prefix(value: object) -> str:
+def check_prefix(value: object) -> str:
+    """Return `value` if it is a prefix, 1 to 18 digits, else raise `InvalidValue`."""
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise InvalidValue(f"a prefix is 1 to 18 digits, not {value!r}")
     return value
@@ -31,15 +32,18 @@ def _price(value: object, name: str) -> Decimal:
     return abs(number)
 
 
-def _per_minute(value: object) -> Decimal:
+def check_per_minute(value: object) -> Decimal:
+    """`value` as an exact price per minute, not negative."""
     return _price(value, "price per minute")
 
 
-def _connection_fee(value: object) -> Decimal:
+def check_connection_fee(value: object) -> Decimal:
+    """`value` as an exact connection fee, not negative."""
     return _price(value, "connection fee")
 
 
-def _seconds(value: object, name: str, least: int) -> int:
+def check_seconds(value: object, name: str, least: int) -> int:
+    """Return `value` if it is a whole number of seconds from `least` to a day, else raise `InvalidValue`."""
     if type(value) is not int or not least <= value <= MAX_BLOCK_SECONDS:
         raise InvalidValue(f"{name} must be whole seconds from {least} to {MAX_BLOCK_SECONDS}, not {value!r}")
     return value
@@ -56,25 +60,26 @@ class Rate:
     Prices are exact numbers (`Decimal`, `int` or text) of currency units; `included_seconds` at the start of a call
     cost the connection fee only. The first block is `initial_increment` seconds long (0: there is no first block), the
     following ones `increment`; None takes the group's default. The rate is in force from `valid_from` up to,
-    not including, `valid_until`, where given.
+    not including, `valid_until`, where given. `version` is that of the group whose import brought it.
     """
 
-    prefix: str = field(converter=_prefix)
-    price_per_minute: Decimal = field(converter=_per_minute)
-    connection_fee: Decimal = field(default=Decimal(0), converter=_connection_fee)
+    prefix: str = field(converter=check_prefix)
+    price_per_minute: Decimal = field(converter=check_per_minute)
+    connection_fee: Decimal = field(default=Decimal(0), converter=check_connection_fee)
     included_seconds: int = 0
     initial_increment: int | None = None
     increment: int | None = None
     destination: str = ""
     valid_from: datetime | None = field(default=None, converter=_instant)
     valid_until: datetime | None = field(default=None, converter=_instant)
+    version: int = 0
 
     def __attrs_post_init__(self) -> None:
-        _seconds(self.included_seconds, "included seconds", 0)
+        check_seconds(self.included_seconds, "included seconds", 0)
         if self.initial_increment is not None:
-            _seconds(self.initial_increment, "initial increment", 0)
+            check_seconds(self.initial_increment, "initial increment", 0)
         if self.increment is not None:
-            _seconds(self.increment, "increment", 1)
+            check_seconds(self.increment, "increment", 1)
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
             raise InvalidValue(f"the rate of prefix {self.prefix} ends at {self.valid_until}, before it is in force")
 
@@ -108,7 +113,7 @@ class RateGroup:
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > 64:
             raise InvalidValue(f"the name of a rate group is a text of 1 to 64 characters, not {self.name!r}")
-        _seconds(self.default_initial_increment, "default initial increment", 0)
-        _seconds(self.default_increment, "default increment", 1)
+        check_seconds(self.default_initial_increment, "default initial increment", 0)
+        check_seconds(self.default_increment, "default increment", 1)
         if type(self.places) is not int or not 0 <= self.places <= PLACES:
             raise InvalidValue(f"a rate group rounds to 0 to {PLACES} decimal places, not {self.places!r}")
