@@ -225,6 +225,27 @@ class TestPayer:
             assert isinstance(broken, Billable)
             assert broken.record.caller == "44\N{REPLACEMENT CHARACTER}"
 
+    @pytest.mark.parametrize(("claimed", "user"), [("ARRAY::a|:b", "a"), ("ARRAY::", None), ("a%00", "a\ufffd")])
+    def test_nor_by_a_name_that_the_switch_would_take_for_several_or_for_an_escape(
+        self, claimed: str, user: str | None
+    ) -> None:
+        read = record(Call().but(sip_from_user=claimed, effective_caller_id_number=claimed))
+        assert (read.user, read.caller) == (user, user or "4420")
+
+    def test_nor_by_a_name_that_the_switch_writes_as_several(self) -> None:
+        users = b"<sip_from_user>a</sip_from_user><sip_from_user>b</sip_from_user>"
+        twice = Call().xml().replace(b"<variables>", b"<variables>" + users)
+        outcome = read_body(twice)
+        assert isinstance(outcome, Billable)
+        assert outcome.record.user == "a"
+
+    def test_nor_by_a_dialled_number_of_that_kind(self) -> None:
+        assert record(Call().dialling("ARRAY::1|:2")).number == "ARRAY::1|:2"
+        assert record(Call().but(billed="ARRAY::1|:2"), number_variables=("billed",)).number == "1"
+        outcome = read_body(Call().dialling("1\0").json())
+        assert isinstance(outcome, Billable)
+        assert outcome.record.number == "1\N{REPLACEMENT CHARACTER}"
+
     def test_half_a_surrogate_pair_is_no_character(self) -> None:
         outcome = read_body(Call().json().replace(b"4420", rb"44\ud800"))
         assert isinstance(outcome, Billable)

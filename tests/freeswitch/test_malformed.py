@@ -228,6 +228,13 @@ def test_a_variable_that_is_read_must_not_be_there_twice(name: str) -> None:
     refuses(call.json().replace(member, f'"{name}": ["1", "2"]'.encode()), f"variables.{name} is there more than once")
 
 
+def test_nor_must_a_field_of_the_caller_profile() -> None:
+    element, member = b"<destination_number>7771</destination_number>", b'"destination_number": "7771"'
+    message = "callflow.caller_profile.destination_number is there more than once"
+    refuses(Call().xml().replace(element, element * 2), message)
+    refuses(Call().json().replace(member, member + b", " + member), message)
+
+
 def test_a_variable_that_is_not_read_may_be_there_twice() -> None:
     xml = Call().xml().replace(b"<variables>", b"<variables><DP_MATCH>7771</DP_MATCH><DP_MATCH>1</DP_MATCH>")
     json = Call().json().replace(b'"variables": {', b'"variables": {"x": "1", "x": null, "x": ["1", "2"], ')

@@ -93,7 +93,7 @@ def _dialled(channel: Channel, index: int) -> str:
 
 
 def _number(channel: Channel, options: ReadOptions, dialled: str) -> str:
-    number = _first(channel.variable(name) for name in options.number_variables)
+    number = _first(channel.claim(name) for name in options.number_variables)
     if number is None:
         stripped = strip_access_prefix(dialled, options.access_prefixes)
         number = dialled if stripped is None else stripped
@@ -105,8 +105,8 @@ def _record(
 ) -> CallRecord:
     times = _times(channel)
     account = _first(channel.variable(name) for name in options.account_variables)
-    user = _first(channel.variable(name) or channel.profile(name, index) for name in options.user_variables)
-    caller = channel.variable("effective_caller_id_number") or channel.profile("caller_id_number", index)
+    user = _first(channel.claim(name) or channel.profile(name, index) for name in options.user_variables)
+    caller = channel.claim("effective_caller_id_number") or channel.profile("caller_id_number", index)
     address = channel.profile("network_addr", index)
     try:
         return CallRecord(
@@ -122,7 +122,7 @@ def _record(
             address=address[:MAX_TEXT] if address else None,
             caller=(caller or "")[:MAX_TEXT],
             dialled=dialled[:MAX_TEXT],
-            hangup_cause=(channel.variable("hangup_cause") or "")[:MAX_TEXT],
+            hangup_cause=(channel.claim("hangup_cause") or "")[:MAX_TEXT],
         )
     except InvalidValue as error:
         raise error if isinstance(error, MalformedRecord) else MalformedRecord(str(error)) from error

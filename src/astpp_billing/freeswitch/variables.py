@@ -36,32 +36,56 @@ class Channel:
 
     def attribute(self, name: str) -> str | None:
         """The attribute `name`, or None if it is not there."""
-        return _single(self.attributes, name, name, encoded=False)
+        return _printable(_only(self.attributes, name, name))
 
     def variable(self, name: str) -> str | None:
         """The channel variable `name`, decoded, or None if it is not there.
 
-        Raises `MalformedRecord` if there are several, as repeated elements or as the switch's `ARRAY::a|:b`.
+        Raises `MalformedRecord` if there are several, as repeated elements or as the switch's `ARRAY::a|:b`, or if
+        it holds a NUL. For variables that the switch and its dialplan set by themselves.
         """
-        return _single(self.variables, name, f"variables.{name}", encoded=self.encoded)
+        path = f"variables.{name}"
+        value = _only(self.variables, name, path)
+        text = None if value is None else self._decode(value)
+        if text is not None and text.startswith(_ARRAY):
+            raise MalformedRecord(f"{path} is there more than once")
+        if text is not None and "\0" in text:
+            raise MalformedRecord(f"{path} holds a NUL character")
+        return text
+
+    def claim(self, name: str) -> str | None:
+        """The channel variable `name`, decoded, where its value may be the caller's own choice; None if not there.
+
+        Never raises, or a caller could make the record of its call unreadable: a SIP user `ARRAY::a|:b` becomes two
+        values, of which the first is taken, and `%00` a NUL, which becomes U+FFFD.
+        """
+        values = self.variables.get(name, ())
+        text = self._decode(values[0]) if values else None
+        return _printable(text.removeprefix(_ARRAY).partition("|:")[0] if text and text.startswith(_ARRAY) else text)
 
     def profile(self, name: str, index: int) -> str | None:
-        """The field `name` of the caller profile `index` (0 is the newest), or None if it is not there."""
+        """The field `name` of the caller profile `index` (0 is the newest), or None if it is not there.
+
+        Raises `MalformedRecord` if it is there more than once. Its value may be the caller's own choice.
+        """
         if not self.profiles:
             return None
-        return _single(self.profiles[index], name, f"callflow.caller_profile.{name}", encoded=False)
+        return _printable(_only(self.profiles[index], name, f"callflow.caller_profile.{name}"))
+
+    def _decode(self, value: str) -> str:
+        return unquote_to_bytes(value).decode("utf-8", errors="replace") if self.encoded else value
 
 
-def _single(fields: Fields, name: str, path: str, *, encoded: bool) -> str | None:
+def _only(fields: Fields, name: str, path: str) -> str | None:
     values = fields.get(name, ())
-    if not values:
-        return None
-    text = unquote_to_bytes(values[0]).decode("utf-8", errors="replace") if encoded else values[0]
-    if len(values) > 1 or text.startswith(_ARRAY):
+    if len(values) > 1:
         raise MalformedRecord(f"{path} is there more than once")
-    if "\0" in text:
-        raise MalformedRecord(f"{path} holds a NUL character")
-    return text
+    return values[0] if values else None
+
+
+def _printable(text: str | None) -> str | None:
+    # No database stores a NUL in a text.
+    return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def is_encoded(variables: Fields) -> bool:
