@@ -1,1 +1,22 @@
-"""Calls: attempts, records and what settling one does."""
+"""Calls: records as a switch reports them, and what settling one does."""
+
+from astpp_billing.calls.record import MAX_SECONDS, CallRecord
+from astpp_billing.calls.settlement import (
+    CallEntry,
+    CallStatus,
+    UnratedReason,
+    call_charges,
+    call_transfers,
+    record_fingerprint,
+)
+
+__all__ = [
+    "MAX_SECONDS",
+    "CallEntry",
+    "CallRecord",
+    "CallStatus",
+    "UnratedReason",
+    "call_charges",
+    "call_transfers",
+    "record_fingerprint",
+]

@@ -9,6 +9,7 @@ from astpp_billing.hierarchy.account import (
     ResellerModel,
     Status,
 )
+from astpp_billing.hierarchy.endpoint import Endpoint, EndpointKind
 from astpp_billing.hierarchy.tree import AccountTree, Path, check_parent, check_path, price_owner, walk_up
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Account",
     "AccountTree",
     "BillingType",
+    "Endpoint",
+    "EndpointKind",
     "Kind",
     "Path",
     "ReceiptMode",

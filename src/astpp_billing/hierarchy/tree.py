@@ -39,7 +39,10 @@ class AccountTree:
     """A set of accounts that form trees; refused at construction where a parent is missing, unsuitable or a cycle."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
-        self._accounts = {account.id: account for account in accounts}
+        self._accounts: dict[int, Account] = {}
+        for account in accounts:
+            if self._accounts.setdefault(account.id, account) is not account:
+                raise HierarchyError(f"two accounts have the id {account.id}")
         self._paths: dict[int, Path] = {}
         for account in self._accounts.values():
             if account.kind is not Kind.PROVIDER:

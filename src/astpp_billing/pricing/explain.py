@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from attrs import frozen
 
-from astpp_billing.fx import Conversion
-from astpp_billing.money import from_micros, plain
+from astpp_billing.fx import Conversion, same_currency
+from astpp_billing.money import EXACTLY, from_micros, from_units, plain
 from astpp_billing.pricing.priced import Level
 from astpp_billing.pricing.rates import Rate, RateGroup
 from astpp_billing.pricing.table import Tariff
@@ -49,8 +49,7 @@ def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | N
     charged = terms.charged_seconds(seconds)
     per_minute = tariff.per_minute(rate)
     if conversion is None:
-        conversion = Conversion(group.currency, group.currency, Fraction(1))
-    micros = terms.micros(seconds)
+        conversion = same_currency(group.currency)
     fee = Fraction(rate.connection_fee) if seconds >= 1 else Fraction(0)
     return Explanation(
         group=group,
@@ -61,11 +60,11 @@ def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | N
         increment=terms.increment,
         blocks=max(0, charged - terms.initial) // terms.increment,
         charged_seconds=charged,
-        per_minute=_decimal(per_minute),
+        per_minute=_marked_up(rate, group),
         unrounded=fee + per_minute * charged / 60,
-        price=from_micros(micros, group.places),
+        price=from_units(terms.units(seconds), group.places),
         conversion=conversion,
-        amount=from_micros(conversion.apply(micros)),
+        amount=from_micros(conversion.apply(terms.micros(seconds))),
     )
 
 
@@ -74,9 +73,9 @@ def explain_level(level: Level) -> Explanation:
     return explain(level.terms.tariff, level.terms.rate, level.seconds, level.terms.conversion)
 
 
-def _decimal(value: Fraction) -> Decimal:
-    # a product of finite decimals is a finite decimal, and 80 digits hold any two that are accepted
-    return Decimal(value.numerator) / Decimal(value.denominator)
+def _marked_up(rate: Rate, group: RateGroup) -> Decimal:
+    factor = EXACTLY.scaleb(EXACTLY.add(group.markup_percent, 100), -2)
+    return EXACTLY.multiply(rate.price_per_minute, factor)
 
 
 def _lines(it: Explanation) -> list[str]:
@@ -85,8 +84,8 @@ def _lines(it: Explanation) -> list[str]:
     where = f" {it.rate.destination}" if it.rate.destination else ""
     lines = [f"rate {it.rate.prefix}{where} of group {it.group.name!r}{version}"]
     if it.seconds < 1:
-        lines.append("0 s: not answered, nothing is charged")
-    elif it.charged_seconds == 0:
+        return [*lines, "0 s: not answered, nothing is charged"]
+    if it.charged_seconds == 0:
         lines.append(f"{it.seconds} s, {it.rate.included_seconds} s included: only the connection fee")
     else:
         included = f" - {it.rate.included_seconds} s included" if it.rate.included_seconds else ""

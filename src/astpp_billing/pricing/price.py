@@ -18,7 +18,7 @@ from math import floor, lcm
 from attrs import frozen
 
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import MAX_SCALE, PLACES, Exact, exact, from_micros, round_half_up
+from astpp_billing.money import MAX_SCALE, PLACES, Exact, check_whole, exact, from_units, round_half_up
 from astpp_billing.pricing.rates import Rate, RateGroup
 
 
@@ -69,7 +69,7 @@ class Terms:
 
     def charged_seconds(self, seconds: int) -> int:
         """The seconds that are charged for a call of `seconds`: 0, or whole increments after the initial one."""
-        billable = seconds - self.included
+        billable = check_length(seconds) - self.included
         if billable <= 0 or seconds < 1:
             return 0
         rest = billable - self.initial
@@ -77,21 +77,28 @@ class Terms:
 
     def units(self, seconds: int) -> int:
         """The price of `seconds` in units of 10^-`places`."""
-        if seconds < 1:
-            return 0
-        return round_half_up(self.fee + self.per_second * self.charged_seconds(seconds), self.denominator)
+        charged = self.charged_seconds(seconds)
+        return round_half_up(self.fee + self.per_second * charged, self.denominator) if seconds else 0
 
     def micros(self, seconds: int) -> int:
-        """The price of `seconds` in micros; for terms of at most six places."""
-        units = self.units(seconds)
-        return units if self.places == PLACES else units * 10 ** (PLACES - self.places)
+        """The price of `seconds` in micros; `InvalidValue` for terms of more than six places."""
+        return self.units(seconds) * self.micros_per_unit
+
+    @property
+    def micros_per_unit(self) -> int:
+        """How many micros one unit of 10^-`places` is."""
+        if self.places > PLACES:
+            raise InvalidValue(f"a price of {self.places} places cannot be told in micros")
+        scale: int = 10 ** (PLACES - self.places)
+        return scale
 
     def max_seconds(self, funds: int, longest: int) -> int:
         """The most seconds, up to `longest`, whose price is at most `funds` units of 10^-`places`; 0 for none.
 
         A call of one second that costs more than `funds` gives 0, as do negative funds.
         """
-        if funds < 0:
+        check_length(longest)
+        if check_whole(funds, "funds") < 0:
             return 0
         # round_half_up(n / d) ≤ funds  ⇔  2n + d < 2d(funds + 1)
         most = ((2 * funds + 1) * self.denominator - 1) // 2 - self.fee
@@ -109,9 +116,9 @@ def price(rate: Rate, seconds: int, places: int = PLACES) -> Decimal:
     """The price of a call of `seconds` by one rate, in units of its currency, rounded half-up to `places`.
 
     The defaults of the rate's increments are 1, and there is no markup; a rate of a group is priced by
-    `Terms.in_group`. Raises `InvalidValue` for seconds that are not a whole number from 0.
+    `Terms.in_group`. Raises `InvalidValue` for negative seconds, `InexactAmount` for seconds that are no int.
     """
-    return from_units(_terms(rate, places).units(_whole_seconds(seconds, "seconds")), places)
+    return from_units(_terms(rate, places).units(seconds), places)
 
 
 def max_seconds(rate: Rate, funds: Exact, longest: int, places: int = PLACES) -> int:
@@ -119,22 +126,20 @@ def max_seconds(rate: Rate, funds: Exact, longest: int, places: int = PLACES) ->
 
     For 0 ≤ n < `longest`: `price(n) ≤ funds < price(n + 1)`. Where not even one second can be paid, 0.
     """
+    terms = _terms(rate, places)
     units = floor(Fraction(exact(funds, "funds")) * 10**places)
-    return _terms(rate, places).max_seconds(units, _whole_seconds(longest, "longest"))
+    return terms.max_seconds(units, longest)
 
 
-def from_units(units: int, places: int) -> Decimal:
-    """A whole number of 10^-`places` as a `Decimal`."""
-    return from_micros(units) if places == PLACES else Decimal(units).scaleb(-places)
-
-
-def _whole_seconds(value: object, name: str) -> int:
-    if type(value) is not int or value < 0:
-        raise InvalidValue(f"{name} must be a whole number of seconds from 0, not {value!r}")
-    return value
+def check_length(seconds: object) -> int:
+    """Return `seconds` if it is an int from 0; `InexactAmount` for a float, `InvalidValue` for a negative one."""
+    whole = check_whole(seconds, "seconds")
+    if whole < 0:
+        raise InvalidValue(f"seconds must not be negative: {whole}")
+    return whole
 
 
 def _terms(rate: Rate, places: int) -> Terms:
-    if type(places) is not int or not 0 <= places <= MAX_SCALE:
+    if not 0 <= check_whole(places, "places") <= MAX_SCALE:
         raise InvalidValue(f"places must be a whole number from 0 to {MAX_SCALE}, not {places!r}")
     return Terms.of(rate, places=places)

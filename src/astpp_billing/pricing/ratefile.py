@@ -149,7 +149,8 @@ def _rows(
 
     prefixes = tuple(checked("prefix", _prefix))
     if len(set(prefixes)) < len(prefixes):
-        row = next(row for row, prefix in enumerate(prefixes) if prefixes.index(prefix) < row)
+        last = {prefix: row for row, prefix in enumerate(prefixes)}
+        row = max(last[prefix] for row, prefix in enumerate(prefixes) if last[prefix] != row)
         heading = headings[fields.index("prefix")]
         raise RateFileError("the prefix comes twice", line=numbers[row], column=heading, value=str(prefixes[row]))
     return zip(

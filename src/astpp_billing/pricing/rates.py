@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import PLACES, check_currency, exact, percent
+from astpp_billing.money import PLACES, check_currency, check_whole, exact, percent
 
 MAX_BLOCK_SECONDS = 24 * 3600
 """The longest increment, initial increment and included time: a day."""
@@ -29,7 +29,7 @@ def _price(value: object, name: str) -> Decimal:
     number = exact(value, name)
     if number.is_signed() and number:
         raise InvalidValue(f"{name} must not be negative: {number}")
-    return abs(number)
+    return number.copy_abs()  # for -0; abs() would round to the precision of the caller's context
 
 
 def check_per_minute(value: object) -> Decimal:
@@ -43,10 +43,13 @@ def check_connection_fee(value: object) -> Decimal:
 
 
 def check_seconds(value: object, name: str, least: int) -> int:
-    """Return `value` if it is a whole number of seconds from `least` to a day, else raise `InvalidValue`."""
-    if type(value) is not int or not least <= value <= MAX_BLOCK_SECONDS:
+    """Return `value` if it is a whole number of seconds from `least` to a day.
+
+    Raises `InexactAmount` for a float and anything else that is not an int, `InvalidValue` for one out of range.
+    """
+    if not least <= check_whole(value, name) <= MAX_BLOCK_SECONDS:
         raise InvalidValue(f"{name} must be whole seconds from {least} to {MAX_BLOCK_SECONDS}, not {value!r}")
-    return value
+    return check_whole(value, name)
 
 
 def _instant(value: datetime | None) -> datetime | None:
@@ -115,5 +118,5 @@ class RateGroup:
             raise InvalidValue(f"the name of a rate group is a text of 1 to 64 characters, not {self.name!r}")
         check_seconds(self.default_initial_increment, "default initial increment", 0)
         check_seconds(self.default_increment, "default increment", 1)
-        if type(self.places) is not int or not 0 <= self.places <= PLACES:
+        if not 0 <= check_whole(self.places, "places") <= PLACES:
             raise InvalidValue(f"a rate group rounds to 0 to {PLACES} decimal places, not {self.places!r}")

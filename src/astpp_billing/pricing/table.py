@@ -17,7 +17,7 @@ from astpp_billing.errors import InvalidValue
 from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.rates import Rate, RateGroup
 
-_LAST = "\U0010ffff"
+LAST = "\U0010ffff"
 """After every text that is looked up."""
 
 
@@ -110,7 +110,7 @@ class RateTable:
         index = bisect_right(self._starts, number)
         return (
             self._starts[index - 1] if index else "",
-            self._starts[index] if index < len(self._starts) else _LAST,
+            self._starts[index] if index < len(self._starts) else LAST,
         )
 
     def find(self, number: str, at: datetime | None = None) -> Rate | None:
@@ -131,14 +131,14 @@ class Tariff:
     def __init__(self, group: RateGroup, table: RateTable) -> None:
         self.group = group
         self.table = table
-        self._terms: dict[int, Terms] = {}  # by id(rate): the table keeps its rates alive
+        self._terms: dict[int, tuple[Terms, Rate]] = {}  # by id(rate), kept alive so that no other takes its id
 
     def terms(self, rate: Rate) -> Terms:
         """The terms of one of the group's rates; worked out at its first use."""
-        terms = self._terms.get(id(rate))
-        if terms is None:
-            terms = self._terms[id(rate)] = Terms.in_group(rate, self.group)
-        return terms
+        known = self._terms.get(id(rate))
+        if known is None:
+            known = self._terms[id(rate)] = (Terms.in_group(rate, self.group), rate)
+        return known[0]
 
     def per_minute(self, rate: Rate) -> Fraction:
         """The price per minute of one of the group's rates after markup, exactly."""
@@ -156,6 +156,5 @@ def _newest_first(rates: list[Rate]) -> tuple[Rate, ...]:
 
 
 def _end_of(prefix: str) -> str:
-    """The first text after all numbers that begin with `prefix`; `:` follows `9` in ASCII."""
-    head = prefix.rstrip("9")
-    return head[:-1] + chr(ord(head[-1]) + 1) if head else ":"
+    """The first text after all texts that begin with `prefix`; `:` follows `9` in ASCII."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

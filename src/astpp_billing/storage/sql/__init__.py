@@ -1,0 +1,1 @@
+"""The SQL storage: SQLAlchemy Core tables, an explicit mapping, Alembic migrations."""

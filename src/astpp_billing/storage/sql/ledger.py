@@ -1,0 +1,123 @@
+"""Postings, balances and calls in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+
+from astpp_billing.calls import CallEntry, CallStatus
+from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Posting, movements
+from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.mapping import entry_of, entry_row
+from astpp_billing.storage.sql.part import Part
+
+
+class Ledger(Part):
+    """The part of a unit of work that knows the ledger and the calls."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._ids: dict[LedgerAccount, int] = {}
+
+    def find_fingerprint(self, key: str) -> str | None:
+        """See `ports.UnitOfWork`."""
+        query = select(tables.postings.c.fingerprint).where(tables.postings.c.key == key)
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def add_posting(self, posting: Posting) -> None:
+        """See `ports.UnitOfWork`."""
+        moved = movements(posting.transfers)
+        ids = {account: self._ledger_id(account) for account in moved}
+        row = {name: getattr(posting, name) for name in ("key", "fingerprint", "at", "reason", "corrects")}
+        posting_id = self._insert(tables.postings, row, f"posting {posting.key}")
+        if posting.transfers:
+            self._connection.execute(
+                insert(tables.transfers),
+                [
+                    {
+                        "posting_id": posting_id,
+                        "position": position,
+                        "source_id": ids[transfer.source],
+                        "target_id": ids[transfer.target],
+                        "micros": transfer.micros,
+                    }
+                    for position, transfer in enumerate(posting.transfers, 1)
+                ],
+            )
+        accounts = tables.ledger_accounts
+        # the one lock order: ledger accounts by their id
+        for account in sorted(moved, key=ids.__getitem__):
+            if account.book in MATERIALISED and moved[account]:
+                balance = accounts.c.balance_micros + moved[account]
+                self._connection.execute(
+                    update(accounts).where(accounts.c.id == ids[account]).values(balance_micros=balance)
+                )
+
+    def _ledger_id(self, account: LedgerAccount) -> int:
+        """The key of a ledger account, which is made at its first use."""
+        if account not in self._ids:
+            accounts = tables.ledger_accounts
+            found = self._connection.execute(select(accounts.c.id).where(*_is(account))).scalar_one_or_none()
+            row = {
+                "account_id": account.account_id,
+                "book": account.book,
+                "currency": account.currency,
+                "balance_micros": 0 if account.book in MATERIALISED else None,
+            }
+            self._ids[account] = found or self._insert(accounts, row, f"ledger account {account}")
+        return self._ids[account]
+
+    def balance(self, account: LedgerAccount) -> int:
+        """See `ports.UnitOfWork`."""
+        query = select(tables.ledger_accounts.c.balance_micros).where(*_is(account))
+        return self._connection.execute(query).scalar_one_or_none() or 0
+
+    def balances(self) -> Mapping[LedgerAccount, int]:
+        """See `ports.UnitOfWork`."""
+        accounts = tables.ledger_accounts
+        rows = self._all(select(accounts).where(accounts.c.balance_micros != 0).order_by(accounts.c.id))
+        return {
+            LedgerAccount(row["account_id"], Book(row["book"]), row["currency"]): row["balance_micros"] for row in rows
+        }
+
+    def proved_balances(self) -> Mapping[LedgerAccount, int]:
+        """See `ports.UnitOfWork`."""
+        accounts, transfers = tables.ledger_accounts, tables.transfers
+        gained = select(transfers.c.target_id.label("id"), transfers.c.micros.label("micros"))
+        lost = select(transfers.c.source_id, -transfers.c.micros)
+        moved = gained.union_all(lost).subquery()
+        sums = select(moved.c.id, func.sum(moved.c.micros).label("total")).group_by(moved.c.id).subquery()
+        query = select(accounts, sums.c.total).join(sums, sums.c.id == accounts.c.id).where(sums.c.total != 0)
+        return {
+            LedgerAccount(row["account_id"], Book(row["book"]), row["currency"]): int(row["total"])
+            for row in self._all(query.order_by(accounts.c.id))
+        }
+
+    def find_call(self, key: str) -> CallEntry | None:
+        """See `ports.UnitOfWork`."""
+        row = self._first(select(tables.calls).where(tables.calls.c.key == key))
+        return None if row is None else entry_of(row)
+
+    def save_call(self, entry: CallEntry) -> None:
+        """See `ports.UnitOfWork`."""
+        row = entry_row(entry)
+        replaced = self._connection.execute(update(tables.calls).where(tables.calls.c.key == entry.key).values(row))
+        if replaced.rowcount == 0:
+            self._insert(tables.calls, row, f"call {entry.key}")
+
+    def calls(self, status: CallStatus | None = None) -> Sequence[CallEntry]:
+        """See `ports.UnitOfWork`."""
+        query = select(tables.calls).order_by(tables.calls.c.started_at, tables.calls.c.key)
+        if status is not None:
+            query = query.where(tables.calls.c.status == status)
+        return [entry_of(row) for row in self._all(query)]
+
+
+def _is(account: LedgerAccount) -> tuple[ColumnElement[bool], ...]:
+    columns = tables.ledger_accounts.c
+    return (
+        columns.account_id == account.account_id,
+        columns.book == account.book,
+        columns.currency == account.currency,
+    )

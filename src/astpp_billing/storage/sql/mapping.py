@@ -1,0 +1,229 @@
+"""Rows to values and back, written out: frozen values cannot be mapped by an ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from astpp_billing.calls import CallEntry, CallRecord, CallStatus, UnratedReason
+from astpp_billing.fx import ExchangeRate
+from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode, ResellerModel, Status
+from astpp_billing.invoicing import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
+from astpp_billing.ledger import Charge, ChargeKind
+from astpp_billing.periods import BillingSchedule, Cadence, Period
+from astpp_billing.pricing import Rate, RateGroup
+
+Row = dict[str, Any]
+
+_ACCOUNT = [
+    "number",
+    "name",
+    "kind",
+    "parent_id",
+    "model",
+    "billing",
+    "currency",
+    "timezone",
+    "locale",
+    "rate_group",
+    "own_rate_group",
+    "credit_limit_micros",
+    "commission_percent",
+    "loss_less_routing",
+    "receipts",
+    "zero_invoices",
+    "tax_number",
+    "same_credential",
+    "opened_at",
+    "status",
+]
+_GROUP = [
+    "name",
+    "owner_id",
+    "currency",
+    "markup_percent",
+    "default_initial_increment",
+    "default_increment",
+    "places",
+    "version",
+]
+_RATE = [
+    "prefix",
+    "price_per_minute",
+    "connection_fee",
+    "included_seconds",
+    "initial_increment",
+    "increment",
+    "destination",
+    "valid_from",
+    "valid_until",
+    "version",
+]
+_CONFIG = ["account_id", "company", "address", "tax_number", "invoice_prefix", "receipt_prefix", "note", "due_days"]
+_RECORD = [
+    "switch_id",
+    "leg_uuid",
+    "number",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "seconds",
+    "account",
+    "user",
+    "address",
+    "caller",
+    "dialled",
+    "hangup_cause",
+    "provider",
+]
+_ENTRY = ["key", "status", "account_id", "reason", "detail", "settled_at"]
+_CHARGE = [
+    "account_id",
+    "at",
+    "kind",
+    "description",
+    "detail",
+    "number",
+    "seconds",
+    "micros",
+    "currency",
+    "document_id",
+]
+_DOCUMENT = [
+    "kind",
+    "number",
+    "issuer_id",
+    "seller_id",
+    "account_id",
+    "currency",
+    "locale",
+    "timezone",
+    "issued_at",
+    "due_at",
+    "total_micros",
+    "issuer_name",
+    "issuer_address",
+    "issuer_tax_number",
+    "buyer_number",
+    "buyer_name",
+    "buyer_tax_number",
+    "note",
+]
+_LINE = ["position", "kind", "description", "quantity", "seconds", "exact_micros", "micros"]
+
+
+def _pick(value: object, names: Iterable[str]) -> Row:
+    return {name: getattr(value, name) for name in names}
+
+
+def _take(row: RowMapping, names: Iterable[str]) -> Row:
+    return {name: row[name] for name in names}
+
+
+def account_row(account: Account) -> Row:
+    """An account without its id."""
+    return _pick(account, _ACCOUNT) | {"cadence": account.schedule.cadence, "billing_day": account.schedule.day}
+
+
+def account_of(row: RowMapping) -> Account:
+    """The account of a row."""
+    return Account(
+        id=row["id"],
+        **_take(row, _ACCOUNT)
+        | {
+            "kind": Kind(row["kind"]),
+            "model": ResellerModel(row["model"]) if row["model"] else None,
+            "billing": BillingType(row["billing"]),
+            "receipts": ReceiptMode(row["receipts"]),
+            "status": Status(row["status"]),
+            "schedule": BillingSchedule(Cadence(row["cadence"]), row["billing_day"]),
+        },
+    )
+
+
+def group_row(group: RateGroup) -> Row:
+    """A rate group without its id."""
+    return _pick(group, _GROUP)
+
+
+def group_of(row: RowMapping) -> RateGroup:
+    """The rate group of a row."""
+    return RateGroup(**_take(row, _GROUP))
+
+
+def rate_of(row: RowMapping) -> Rate:
+    """The rate of a row."""
+    return Rate(**_take(row, _RATE))
+
+
+def exchange_rate_of(row: RowMapping) -> ExchangeRate:
+    """The exchange rate of a row."""
+    return ExchangeRate(row["base"], row["quote"], row["rate"], row["valid_from"], row["source"])
+
+
+def config_row(config: InvoiceConfig) -> Row:
+    """An invoice configuration."""
+    tax = config.tax
+    return _pick(config, _CONFIG) | {"tax_name": tax and tax.name, "tax_percent": tax and tax.percent}
+
+
+def config_of(row: RowMapping) -> InvoiceConfig:
+    """The invoice configuration of a row."""
+    tax = None if row["tax_name"] is None else Tax(row["tax_name"], row["tax_percent"])
+    return InvoiceConfig(**_take(row, _CONFIG), tax=tax)
+
+
+def entry_row(entry: CallEntry) -> Row:
+    """A call without its id."""
+    return _pick(entry.record, _RECORD) | _pick(entry, _ENTRY)
+
+
+def entry_of(row: RowMapping) -> CallEntry:
+    """The call of a row."""
+    return CallEntry(
+        record=CallRecord(**_take(row, _RECORD)),
+        status=CallStatus(row["status"]),
+        account_id=row["account_id"],
+        reason=UnratedReason(row["reason"]) if row["reason"] else None,
+        detail=row["detail"],
+        settled_at=row["settled_at"],
+    )
+
+
+def charge_row(charge: Charge, posting_id: int) -> Row:
+    """A charge without its id."""
+    return _pick(charge, _CHARGE) | {"posting_id": posting_id}
+
+
+def charge_of(row: RowMapping) -> Charge:
+    """The charge of a row that also has its posting's key."""
+    return Charge(
+        id=row["id"], posting_key=row["posting_key"], **_take(row, _CHARGE) | {"kind": ChargeKind(row["kind"])}
+    )
+
+
+def document_row(document: Document) -> Row:
+    """A document without its id and lines."""
+    period = document.period
+    return _pick(document, _DOCUMENT) | {
+        "period_start": period and period.start,
+        "period_end": period and period.end,
+    }
+
+
+def line_row(line: DocumentLine, document_id: int) -> Row:
+    """A line of a document."""
+    return _pick(line, _LINE) | {"document_id": document_id}
+
+
+def document_of(row: RowMapping, lines: Iterable[RowMapping]) -> Document:
+    """The document of a row and the rows of its lines, which are in order."""
+    period = None if row["period_start"] is None else Period(row["period_start"], row["period_end"])
+    return Document(
+        id=row["id"],
+        **_take(row, _DOCUMENT) | {"kind": DocumentKind(row["kind"])},
+        period=period,
+        lines=tuple(DocumentLine(**_take(line, _LINE) | {"kind": LineKind(line["kind"])}) for line in lines),
+    )

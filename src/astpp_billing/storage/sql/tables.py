@@ -1,0 +1,253 @@
+"""The tables, as SQLAlchemy Core sees them. What creates them is the migrations; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from astpp_billing.storage.sql.types import ExactDecimal, Id, Instant, Micros
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("number", String(64), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("parent_id", Id, ForeignKey("accounts.id"), index=True),
+    Column("model", String(16)),
+    Column("billing", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("locale", String(32), nullable=False),
+    Column("rate_group", String(64)),
+    Column("own_rate_group", String(64)),
+    Column("credit_limit_micros", Micros, nullable=False),
+    Column("commission_percent", ExactDecimal, nullable=False),
+    Column("loss_less_routing", Boolean, nullable=False),
+    Column("cadence", String(16), nullable=False),
+    Column("billing_day", Integer, nullable=False),
+    Column("receipts", String(16), nullable=False),
+    Column("zero_invoices", Boolean, nullable=False),
+    Column("tax_number", String(64), nullable=False),
+    Column("same_credential", Boolean, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("billed_until", Instant),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("value", String(255), primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+)
+
+invoice_configs = Table(
+    "invoice_configs",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("company", String(255), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("tax_number", String(64), nullable=False),
+    Column("invoice_prefix", String(32), nullable=False),
+    Column("receipt_prefix", String(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("due_days", Integer, nullable=False),
+    Column("tax_name", String(64)),
+    Column("tax_percent", ExactDecimal),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("issuer_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("last_number", Id, nullable=False),
+)
+
+price_versions = Table(
+    "price_versions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("version", Id, nullable=False),
+)
+
+rate_groups = Table(
+    "rate_groups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("owner_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("markup_percent", ExactDecimal, nullable=False),
+    Column("default_initial_increment", Integer, nullable=False),
+    Column("default_increment", Integer, nullable=False),
+    Column("places", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("group_id", Id, ForeignKey("rate_groups.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("valid_from", Instant),
+    Column("valid_until", Instant),
+    Column("prefix", String(18), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("price_per_minute", ExactDecimal, nullable=False),
+    Column("connection_fee", ExactDecimal, nullable=False),
+    Column("included_seconds", Integer, nullable=False),
+    Column("initial_increment", Integer),
+    Column("increment", Integer),
+)
+
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("base", String(3), nullable=False),
+    Column("quote", String(3), nullable=False),
+    Column("rate", ExactDecimal, nullable=False),
+    Column("valid_from", Instant, nullable=False),
+    Column("source", String(64), nullable=False),
+    UniqueConstraint("base", "quote", "valid_from"),
+)
+
+ledger_accounts = Table(
+    "ledger_accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("book", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("balance_micros", Micros),  # None for the books that are not materialised
+    UniqueConstraint("account_id", "book", "currency"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(512), nullable=False, unique=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("corrects", String(512)),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("source_id", Id, ForeignKey("ledger_accounts.id"), nullable=False),
+    Column("target_id", Id, ForeignKey("ledger_accounts.id"), nullable=False),
+    Column("micros", Micros, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(512), nullable=False, unique=True),
+    Column("status", String(16), nullable=False, index=True),
+    Column("account_id", Id, ForeignKey("accounts.id")),
+    Column("reason", String(64)),
+    Column("detail", Text, nullable=False),
+    Column("settled_at", Instant, nullable=False),
+    Column("switch_id", String(255), nullable=False),
+    Column("leg_uuid", String(255), nullable=False),
+    Column("number", String(255), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Column("ended_at", Instant, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("account", String(255)),
+    Column("user", String(255)),
+    Column("address", String(255)),
+    Column("caller", String(255), nullable=False),
+    Column("dialled", String(255), nullable=False),
+    Column("hangup_cause", String(64), nullable=False),
+    Column("provider", String(255)),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("number", String(64), nullable=False),
+    Column("issuer_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("seller_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("currency", String(3), nullable=False),
+    Column("locale", String(32), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("period_start", Instant),
+    Column("period_end", Instant),
+    Column("issued_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("total_micros", Micros, nullable=False),
+    Column("issuer_name", String(255), nullable=False),
+    Column("issuer_address", Text, nullable=False),
+    Column("issuer_tax_number", String(64), nullable=False),
+    Column("buyer_number", String(64), nullable=False),
+    Column("buyer_name", String(255), nullable=False),
+    Column("buyer_tax_number", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    UniqueConstraint("issuer_id", "kind", "number"),
+)
+
+document_lines = Table(
+    "document_lines",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("seconds", Id, nullable=False),
+    Column("exact_micros", Micros, nullable=False),
+    Column("micros", Micros, nullable=False),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("posting_id", Id, ForeignKey("postings.id"), nullable=False, index=True),
+    Column("document_id", Id, ForeignKey("documents.id"), index=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("number", String(255), nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("micros", Micros, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Index("ix_charges_unbilled", "account_id", "document_id", "at"),
+)
