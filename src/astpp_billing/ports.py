@@ -101,8 +101,8 @@ class UnitOfWork(Protocol):
 
     # the ledger
 
-    def find_fingerprint(self, key: str) -> str | None:
-        """The fingerprint of the posting with a key."""
+    def find_posting(self, key: str) -> Posting | None:
+        """The posting with a key, with its transfers in the order they were given."""
         ...
 
     def add_posting(self, posting: Posting) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Posting, movements
 from astpp_billing.storage.sql import tables
-from astpp_billing.storage.sql.mapping import entry_of, entry_row
+from astpp_billing.storage.sql.mapping import entry_of, entry_row, posting_of
 from astpp_billing.storage.sql.part import Part
 
 
@@ -20,10 +20,28 @@ class Ledger(Part):
         super().__init__(connection)
         self._ids: dict[LedgerAccount, int] = {}
 
-    def find_fingerprint(self, key: str) -> str | None:
+    def find_posting(self, key: str) -> Posting | None:
         """See `ports.UnitOfWork`."""
-        query = select(tables.postings.c.fingerprint).where(tables.postings.c.key == key)
-        return self._connection.execute(query).scalar_one_or_none()
+        row = self._first(select(tables.postings).where(tables.postings.c.key == key))
+        if row is None:
+            return None
+        accounts, transfers = tables.ledger_accounts, tables.transfers
+        source, target = accounts.alias(), accounts.alias()
+        query = (
+            select(
+                transfers.c.micros,
+                source.c.currency,
+                source.c.account_id.label("source_account_id"),
+                source.c.book.label("source_book"),
+                target.c.account_id.label("target_account_id"),
+                target.c.book.label("target_book"),
+            )
+            .join(source, source.c.id == transfers.c.source_id)
+            .join(target, target.c.id == transfers.c.target_id)
+            .where(transfers.c.posting_id == row["id"])
+            .order_by(transfers.c.position)
+        )
+        return posting_of(row, self._all(query))
 
     def add_posting(self, posting: Posting) -> None:
         """See `ports.UnitOfWork`."""

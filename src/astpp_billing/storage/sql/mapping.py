@@ -11,7 +11,7 @@ from astpp_billing.calls import CallEntry, CallRecord, CallStatus, UnratedReason
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode, ResellerModel, Status
 from astpp_billing.invoicing import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
-from astpp_billing.ledger import Charge, ChargeKind
+from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, Posting, Reason, Transfer
 from astpp_billing.periods import BillingSchedule, Cadence, Period
 from astpp_billing.pricing import Rate, RateGroup
 
@@ -189,6 +189,25 @@ def entry_of(row: RowMapping) -> CallEntry:
         reason=UnratedReason(row["reason"]) if row["reason"] else None,
         detail=row["detail"],
         settled_at=row["settled_at"],
+    )
+
+
+def posting_of(row: RowMapping, transfers: Iterable[RowMapping]) -> Posting:
+    """The posting of a row and the rows of its transfers, which are in order."""
+    return Posting(
+        key=row["key"],
+        fingerprint=row["fingerprint"],
+        at=row["at"],
+        reason=Reason(row["reason"]),
+        corrects=row["corrects"],
+        transfers=tuple(
+            Transfer(
+                LedgerAccount(moved["source_account_id"], Book(moved["source_book"]), moved["currency"]),
+                LedgerAccount(moved["target_account_id"], Book(moved["target_book"]), moved["currency"]),
+                moved["micros"],
+            )
+            for moved in transfers
+        ),
     )
 
 
