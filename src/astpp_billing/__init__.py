@@ -1,1 +1,72 @@
-"""Billing for telecom resellers."""
+"""Billing for telecom resellers: exact prices, any depth of resellers, a ledger that can be proved.
+
+The names below are loaded at their first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astpp_billing.billing import Billing
+    from astpp_billing.calls import CallRecord, Settled, Unrated
+    from astpp_billing.clock import FixedClock, SystemClock
+    from astpp_billing.errors import BillingError
+    from astpp_billing.hierarchy import Account, BillingType, ReceiptMode, ResellerModel
+    from astpp_billing.money import Money
+    from astpp_billing.periods import BillingSchedule, Cadence
+    from astpp_billing.pricing import Rate, RateGroup, RateTable
+
+_HOMES = {
+    "Account": "hierarchy",
+    "Billing": "billing",
+    "BillingError": "errors",
+    "BillingSchedule": "periods",
+    "BillingType": "hierarchy",
+    "Cadence": "periods",
+    "CallRecord": "calls",
+    "FixedClock": "clock",
+    "Money": "money",
+    "Rate": "pricing",
+    "RateGroup": "pricing",
+    "RateTable": "pricing",
+    "ReceiptMode": "hierarchy",
+    "ResellerModel": "hierarchy",
+    "Settled": "calls",
+    "SystemClock": "clock",
+    "Unrated": "calls",
+}
+
+__all__ = [
+    "Account",
+    "Billing",
+    "BillingError",
+    "BillingSchedule",
+    "BillingType",
+    "Cadence",
+    "CallRecord",
+    "FixedClock",
+    "Money",
+    "Rate",
+    "RateGroup",
+    "RateTable",
+    "ReceiptMode",
+    "ResellerModel",
+    "Settled",
+    "SystemClock",
+    "Unrated",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Path
 from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig
-from astpp_billing.ledger import Charge, LedgerAccount, Posting
+from astpp_billing.ledger import Charge, Flow, LedgerAccount, Posting
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
@@ -121,6 +121,10 @@ class UnitOfWork(Protocol):
         """The balances of all ledger accounts as the transfers prove them; those of zero are left out."""
         ...
 
+    def flows(self, account_id: int) -> Mapping[Flow, int]:
+        """What went into (positive) or out of each book of an account, by the book on the other side and currency."""
+        ...
+
     # calls
 
     def find_call(self, key: str) -> CallEntry | None:
@@ -145,8 +149,10 @@ class UnitOfWork(Protocol):
         """An account's charges from before an instant that are on no document yet, in the order of time."""
         ...
 
-    def charges(self, *, posting_key: str | None = None, document_id: int | None = None) -> Sequence[Charge]:
-        """The charges of one posting or on one document, by id."""
+    def charges(
+        self, *, posting_key: str | None = None, document_id: int | None = None, account_id: int | None = None
+    ) -> Sequence[Charge]:
+        """The charges of one posting, on one document, of one account, or all, by id."""
         ...
 
     def take_number(self, issuer_id: int, kind: DocumentKind) -> int:

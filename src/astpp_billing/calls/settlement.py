@@ -102,3 +102,24 @@ def _charge(record: CallRecord, level: Level) -> Charge:
         micros=level.amount_micros,
         currency=level.currency,
     )
+
+
+@frozen
+class Settled:
+    """A record that was rated and charged; `repeated` where that had happened before."""
+
+    entry: CallEntry
+    charges: tuple[Charge, ...]
+    repeated: bool = False
+
+
+@frozen
+class Unrated:
+    """A record that was kept without a price; `repeated` where that had happened before."""
+
+    entry: CallEntry
+    repeated: bool = False
+
+
+Settlement = Settled | Unrated
+"""What settling a record gives."""

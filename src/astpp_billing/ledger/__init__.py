@@ -12,17 +12,20 @@ from astpp_billing.ledger.posting import (
     movements,
     transfer,
 )
+from astpp_billing.ledger.profit import Flow, profit
 
 __all__ = [
     "MATERIALISED",
     "Book",
     "Charge",
     "ChargeKind",
+    "Flow",
     "LedgerAccount",
     "Posting",
     "Reason",
     "Transfer",
     "fingerprint",
     "movements",
+    "profit",
     "transfer",
 ]

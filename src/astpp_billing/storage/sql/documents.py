@@ -38,13 +38,17 @@ class Documents(Part):
         query = _charges().where(charges.account_id == account_id, charges.document_id.is_(None), charges.at < before)
         return [charge_of(row) for row in self._all(query.order_by(charges.at, charges.id))]
 
-    def charges(self, *, posting_key: str | None = None, document_id: int | None = None) -> Sequence[Charge]:
+    def charges(
+        self, *, posting_key: str | None = None, document_id: int | None = None, account_id: int | None = None
+    ) -> Sequence[Charge]:
         """See `ports.UnitOfWork`."""
         query = _charges().order_by(tables.charges.c.id)
         if posting_key is not None:
             query = query.where(tables.postings.c.key == posting_key)
         if document_id is not None:
             query = query.where(tables.charges.c.document_id == document_id)
+        if account_id is not None:
+            query = query.where(tables.charges.c.account_id == account_id)
         return [charge_of(row) for row in self._all(query)]
 
     def take_number(self, issuer_id: int, kind: DocumentKind) -> int:

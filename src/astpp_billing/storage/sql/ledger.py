@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from astpp_billing.calls import CallEntry, CallStatus
-from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Posting, movements
+from astpp_billing.ledger import MATERIALISED, Book, Flow, LedgerAccount, Posting, movements
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import entry_of, entry_row, posting_of
 from astpp_billing.storage.sql.part import Part
@@ -111,6 +111,26 @@ class Ledger(Part):
             LedgerAccount(row["account_id"], Book(row["book"]), row["currency"]): int(row["total"])
             for row in self._all(query.order_by(accounts.c.id))
         }
+
+    def flows(self, account_id: int) -> Mapping[Flow, int]:
+        """See `ports.UnitOfWork`."""
+        accounts, transfers = tables.ledger_accounts, tables.transfers
+        own, other = accounts.alias(), accounts.alias()
+        total = func.sum(transfers.c.micros).label("micros")
+        flows: dict[Flow, int] = {}
+        for gains, end, other_end in ((1, "target_id", "source_id"), (-1, "source_id", "target_id")):
+            query = (
+                select(own.c.book, other.c.book.label("other"), own.c.currency, total)
+                .select_from(transfers)
+                .join(own, own.c.id == transfers.c[end])
+                .join(other, other.c.id == transfers.c[other_end])
+                .where(own.c.account_id == account_id)
+                .group_by(own.c.book, other.c.book, own.c.currency)
+            )
+            for row in self._all(query):
+                flow = (Book(row["book"]), Book(row["other"]), row["currency"])
+                flows[flow] = flows.get(flow, 0) + gains * int(row["micros"])
+        return flows
 
     def find_call(self, key: str) -> CallEntry | None:
         """See `ports.UnitOfWork`."""

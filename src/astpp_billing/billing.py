@@ -1,0 +1,55 @@
+"""The front door: `Billing.open(url)` wires storage, clock and services together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from astpp_billing.clock import Clock, SystemClock
+from astpp_billing.ports import Storage
+from astpp_billing.services.accounts import Accounts
+from astpp_billing.services.billing_runs import BillingRuns
+from astpp_billing.services.calls import Calls
+from astpp_billing.services.ledger import Ledger
+from astpp_billing.services.prices import PriceBook, Prices
+from astpp_billing.storage import open_storage
+
+
+class Billing:
+    """Everything that can be done, by subject.
+
+    `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `calls` settles call records,
+    `documents` runs the billing and finds documents, `ledger` refills wallets and proves them. One object may be used
+    from several threads. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock | None = None) -> None:
+        self.storage = storage
+        self.clock: Clock = SystemClock() if clock is None else clock
+        book = PriceBook()
+        self.accounts = Accounts(storage, self.clock)
+        self.prices = Prices(storage, self.clock, book)
+        self.calls = Calls(storage, self.clock, book)
+        self.documents = BillingRuns(storage, self.clock)
+        self.ledger = Ledger(storage, self.clock)
+
+    @classmethod
+    def open(cls, url: str, clock: Clock | None = None) -> Self:
+        """Open a storage by its URL: `sqlite:///billing.db` (a file is made where there is none) or `memory://`.
+
+        Raises `InvalidValue` for a URL that names no known storage, `StorageError` for a database that cannot be
+        opened or is not at the revision that this release needs.
+        """
+        return cls(open_storage(url), clock)
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,165 @@
+"""Prices in use: rate groups, rates, exchange rates, and the cascades that are built of them and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from threading import Lock
+
+from astpp_billing.clock import Clock, utc
+from astpp_billing.errors import CurrencyMismatch, InvalidValue, NotFound
+from astpp_billing.fx import ExchangeRate, ExchangeRates
+from astpp_billing.hierarchy import Account, Kind, Path
+from astpp_billing.money import Exact, exact
+from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.pricing import Cascade, Rate, RateGroup, RateTable, Tariff
+from astpp_billing.pricing.ratefile import read_rate_file
+
+
+class PriceBook:
+    """Tariffs and cascades, built once for each version of the prices and shared by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._version = -1
+        self._groups: dict[str, RateGroup] = {}
+        self._tariffs: dict[RateGroup, Tariff] = {}
+        self._cascades: dict[tuple[Path, Account | None], Cascade] = {}
+        self.exchange_rates = ExchangeRates()
+
+    def cascade(self, uow: UnitOfWork, path: Path, carrier: Account | None = None) -> Cascade:
+        """The cascade of a path by the newest prices.
+
+        The admin pays by its own rate group, as every account does: one that a provider offers. `carrier` is the
+        provider whose group counts instead, where a call says who carried it.
+        """
+        with self._lock:
+            self._refresh(uow)
+            key = (path, carrier)
+            if key not in self._cascades:
+                self._cascades[key] = self._build(uow, path, carrier)
+            return self._cascades[key]
+
+    def tariff(self, uow: UnitOfWork, group_name: str) -> Tariff:
+        """A rate group with its rates, of the newest version; `NotFound` if there is none."""
+        with self._lock:
+            self._refresh(uow)
+            return self._tariff(uow, group_name)
+
+    def _refresh(self, uow: UnitOfWork) -> None:
+        version = uow.price_version()
+        if version == self._version:
+            return
+        self._groups = {group.name: group for group in uow.rate_groups()}
+        self.exchange_rates = ExchangeRates(uow.exchange_rates())
+        self._tariffs = {
+            group: tariff for group, tariff in self._tariffs.items() if self._groups.get(group.name) == group
+        }
+        self._cascades.clear()
+        self._version = version
+
+    def _tariff(self, uow: UnitOfWork, name: str) -> Tariff:
+        group = self._groups.get(name)
+        if group is None:
+            raise NotFound(f"no rate group is named {name!r}")
+        if group not in self._tariffs:
+            self._tariffs[group] = Tariff(group, RateTable(uow.rates(name)))
+        return self._tariffs[group]
+
+    def _build(self, uow: UnitOfWork, path: Path, carrier: Account | None) -> Cascade:
+        def offered(payer: Account) -> Sequence[Tariff]:
+            names = filter(None, (payer.own_rate_group, payer.rate_group))
+            # a group that does not exist (any more) is like none: the call is kept as unrated, not lost
+            return [self._tariff(uow, name) for name in names if name in self._groups]
+
+        tariffs = {payer.id: found for payer in path[:-1] if (found := offered(payer))}
+        termination = None
+        name = carrier.rate_group if carrier is not None else path[-1].rate_group
+        if name is not None and name in self._groups:
+            tariff = self._tariff(uow, name)
+            termination = (carrier or uow.account(tariff.group.owner_id), tariff)
+        return Cascade(path, tariffs, self.exchange_rates, termination)
+
+
+class Prices:
+    """The use cases of prices."""
+
+    def __init__(self, storage: Storage, clock: Clock, book: PriceBook) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._book = book
+
+    def add_group(
+        self,
+        name: str,
+        owner: Account,
+        *,
+        currency: str | None = None,
+        markup_percent: Exact = 0,
+        default_initial_increment: int = 1,
+        default_increment: int = 1,
+        places: int = 6,
+    ) -> RateGroup:
+        """Open a rate group that `owner` (a seller, or a provider for termination) offers.
+
+        Its currency is the owner's unless another is named. Raises `AlreadyExists` where the name is taken.
+        """
+        if owner.kind is Kind.CUSTOMER:
+            raise InvalidValue(f"a customer sells nothing, so {owner.number} cannot offer a rate group")
+        group = RateGroup(
+            name=name,
+            owner_id=owner.id,
+            currency=currency or owner.currency,
+            markup_percent=exact(markup_percent, "markup"),
+            default_initial_increment=default_initial_increment,
+            default_increment=default_increment,
+            places=places,
+        )
+        with self._storage.begin() as uow:
+            uow.add_rate_group(group)
+        return group
+
+    def groups(self) -> Sequence[RateGroup]:
+        """All rate groups, by name."""
+        with self._storage.begin() as uow:
+            return uow.rate_groups()
+
+    def import_file(self, group_name: str, lines: Iterable[str], *, valid_from: datetime | None = None) -> RateGroup:
+        """Let the rates of a file in ASTPP's CSV format be those of a group, as its next version.
+
+        The first import of a group holds always; a later one from `valid_from` on (the present, if not given), and what
+        was in force before ends there. Raises `RateFileError` naming line, column and value, and `CurrencyMismatch`
+        where the headings name another currency than the group's; nothing is imported then.
+        """
+        file = read_rate_file(lines)
+        with self._storage.begin() as uow:
+            group = _named(uow.rate_groups(), group_name)
+            if file.currency not in (None, group.currency):
+                raise CurrencyMismatch(
+                    f"the file's prices are in {file.currency}, those of rate group {group_name!r} in {group.currency}"
+                )
+            begin = valid_from if valid_from is not None or group.version == 0 else self._clock.now()
+            return uow.import_rates(group_name, file.rows, None if begin is None else utc(begin, "valid_from"))
+
+    def find(self, group_name: str, number: str, at: datetime | None = None) -> tuple[Tariff, Rate] | None:
+        """The rate that a group has for a number at an instant (the present, if not given), with its tariff."""
+        with self._storage.begin() as uow:
+            tariff = self._book.tariff(uow, group_name)
+        rate = tariff.table.find(number, self._clock.now() if at is None else utc(at))
+        return None if rate is None else (tariff, rate)
+
+    def set_exchange_rate(
+        self, base: str, quote: str, rate: Exact, *, valid_from: datetime | None = None, source: str = "manual"
+    ) -> ExchangeRate:
+        """Let one unit of `base` cost `rate` units of `quote` from an instant on (the present, if not given)."""
+        dated = ExchangeRate(base, quote, exact(rate, "exchange rate"), valid_from or self._clock.now(), source)
+        with self._storage.begin() as uow:
+            uow.add_exchange_rate(dated)
+        return dated
+
+
+def _named(groups: Iterable[RateGroup], name: str) -> RateGroup:
+    for group in groups:
+        if group.name == name:
+            return group
+    raise NotFound(f"no rate group is named {name!r}")
