@@ -35,11 +35,10 @@ class Labels:
     note: str = "Note"
     details: str = "Call details"
     times_in: str = "times in"
-    exact_amounts: str = "exact amounts, before tax"
+    exact_amounts: str = "exact amounts before tax, and how they came about"
     time: str = "Time"
     called_number: str = "Number"
     destination: str = "Destination"
-    explanation: str = "How it came about"
     sum: str = "Sum"
 
 
