@@ -19,8 +19,8 @@ from astpp_billing.calls import (
     call_transfers,
     record_fingerprint,
 )
-from astpp_billing.clock import Clock
-from astpp_billing.errors import IdempotencyConflict
+from astpp_billing.clock import Clock, utc
+from astpp_billing.errors import IdempotencyConflict, NotFound
 from astpp_billing.hierarchy import Account, EndpointKind, Kind, Path, ReceiptMode, Status
 from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Charge, Posting, Reason, Transfer
@@ -64,7 +64,32 @@ class Calls:
                 known = uow.find_call(entry.key)
                 if known is None or known.status is CallStatus.RATED:
                     continue  # settled by somebody else meanwhile
-                yield self._settle(uow, entry.record)
+                settled = self._settle(uow, entry.record)
+            yield settled  # after the commit: who stops here loses nothing, and may use the storage
+
+    def price(
+        self, account: Account, number: str, seconds: int, at: datetime | None = None
+    ) -> PricedCall | NotPriced:
+        """What a call by an account would cost on every level if it started at an instant (the present, if not given).
+
+        Nothing is charged or kept.
+        """
+        with self._storage.begin() as uow:
+            cascade = self._book.cascade(uow, uow.path(account.id))
+        return cascade.price(number, seconds, self._clock.now() if at is None else utc(at))
+
+    def get(self, key: str) -> CallEntry:
+        """What became of the call with a key; `NotFound` if there is none."""
+        with self._storage.begin() as uow:
+            found = uow.find_call(key)
+        if found is None:
+            raise NotFound(f"no call has the key {key!r}")
+        return found
+
+    def charges(self, entry: CallEntry) -> Sequence[Charge]:
+        """What each account on the path was charged for a call; the buyer first."""
+        with self._storage.begin() as uow:
+            return uow.charges(posting_key=entry.key)
 
     def all(self, status: CallStatus | None = None) -> Sequence[CallEntry]:
         """The calls that are kept, of one status or all, in the order of their start."""

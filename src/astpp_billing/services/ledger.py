@@ -84,6 +84,13 @@ class Ledger:
             wallet = LedgerAccount(account.id, Book.WALLET, account.currency)
             return Money.from_micros(uow.balance(wallet), account.currency)
 
+    def wallets(self) -> Mapping[int, Money]:
+        """The balances of all wallets that are not empty, by the ids of their accounts."""
+        with self._storage.begin() as uow:
+            stored = uow.balances()
+        wallets = {book: micros for book, micros in stored.items() if book.book is Book.WALLET}
+        return {book.account_id: Money.from_micros(micros, book.currency) for book, micros in wallets.items()}
+
     def available(self, account: Account) -> Money:
         """What an account may still spend: its balance, and its credit limit if it is postpaid."""
         limit = Money.from_micros(account.spendable_below_zero_micros, account.currency)

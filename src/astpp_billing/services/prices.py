@@ -148,6 +148,17 @@ class Prices:
         rate = tariff.table.find(number, self._clock.now() if at is None else utc(at))
         return None if rate is None else (tariff, rate)
 
+    def rates(self, group_name: str) -> Sequence[Rate]:
+        """The rates of a group, of all versions, by prefix; `NotFound` if there is no such group."""
+        with self._storage.begin() as uow:
+            _named(uow.rate_groups(), group_name)
+            return uow.rates(group_name)
+
+    def exchange_rates(self) -> Sequence[ExchangeRate]:
+        """All exchange rates that were set."""
+        with self._storage.begin() as uow:
+            return uow.exchange_rates()
+
     def set_exchange_rate(
         self, base: str, quote: str, rate: Exact, *, valid_from: datetime | None = None, source: str = "manual"
     ) -> ExchangeRate:
