@@ -8,6 +8,7 @@ locales that have their own, so that a number on a document can be compared with
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Width = Literal["short", "medium", "long", "full"]
 """How much room a date may take: from `1/31/26` to `Saturday, January 31, 2026`."""
+
+_LOCALE_NAME = re.compile("[A-Za-z0-9_@-]+")
+_NBSP = "\N{NO-BREAK SPACE}"
 
 # Every amount fits, whatever precision the calling program has set for its own decimals.
 _CONTEXT = Context(prec=60)
@@ -108,18 +112,30 @@ def _local(instant: datetime, timezone: str) -> datetime:
 
 
 def _money(micros: int, currency: str, locale: str, places: int) -> str:
-    it = _locale(locale)
     with localcontext(_CONTEXT):
-        pattern = _currency_pattern(locale, places)
-        text: str = pattern.apply(from_micros(micros), it, currency=currency, currency_digits=False)
+        pattern = _currency_pattern(locale, currency, places)
+        text: str = pattern.apply(from_micros(micros), _locale(locale), currency=currency, currency_digits=False)
     return text
 
 
-@lru_cache(maxsize=256)
-def _currency_pattern(locale: str, places: int) -> NumberPattern:
-    """The locale's own pattern for amounts, but with as many decimal places as the amount has."""
-    pattern: NumberPattern = copy(_locale(locale).currency_formats["standard"])
+@lru_cache(maxsize=1024)
+def _currency_pattern(locale: str, currency: str, places: int) -> NumberPattern:
+    """The locale's own pattern for amounts, with the decimal places asked for, and no letter beside a digit.
+
+    CLDR wants a space between a digit and a currency that is written in letters (`KWD 1.000`); Babel leaves it out.
+    """
+    from babel.numbers import get_currency_symbol
+
+    it = _locale(locale)
+    pattern: NumberPattern = copy(it.currency_formats["standard"])
     pattern.frac_prec = (places, places)
+    symbol = get_currency_symbol(currency, it)
+    if symbol[-1].isalpha():
+        positive, negative = (text + _NBSP if text.endswith("¤") else text for text in pattern.prefix)
+        pattern.prefix = (positive, negative)
+    if symbol[0].isalpha():
+        positive, negative = (_NBSP + text if text.startswith("¤") else text for text in pattern.suffix)
+        pattern.suffix = (positive, negative)
     return pattern
 
 
@@ -128,6 +144,8 @@ def _locale(name: str) -> Locale:
     from babel import Locale, UnknownLocaleError
 
     try:
+        if not _LOCALE_NAME.fullmatch(name):  # Babel would cut off what follows a dot
+            raise ValueError
         return Locale.parse(name.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
         raise InvalidValue(f"not a locale: {name!r}") from None
