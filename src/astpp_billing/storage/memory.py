@@ -203,6 +203,8 @@ class MemoryUnitOfWork:
         """See `ports.UnitOfWork`."""
         if group_name not in self._tables.rate_groups:
             raise NotFound(f"no rate group is named {group_name!r}")
+        if len({row[0] for row in rows}) < len(rows):
+            raise AlreadyExists("a prefix of the import exists already")
         begin = None if valid_from is None else utc(valid_from)
         former = self._tables.rate_groups[group_name]
         group = evolve(former, version=former.version + 1)
@@ -352,14 +354,15 @@ class MemoryUnitOfWork:
         return stored
 
     def _check_free(self, charge_ids: Sequence[int]) -> None:
+        for charge_id in charge_ids:
+            if charge_id not in self._tables.charges:
+                raise NotFound(f"no charge has the id {charge_id}")
         if len(set(charge_ids)) < len(charge_ids):
             raise AlreadyExists("a charge cannot be twice on a document")
         for charge_id in charge_ids:
-            charge = self._tables.charges.get(charge_id)
-            if charge is None:
-                raise NotFound(f"no charge has the id {charge_id}")
-            if charge.document_id is not None:
-                raise AlreadyExists(f"charge {charge_id} is on document {charge.document_id} already")
+            document_id = self._tables.charges[charge_id].document_id
+            if document_id is not None:
+                raise AlreadyExists(f"charge {charge_id} is on document {document_id} already")
 
     def documents(self, account_id: int | None = None) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""

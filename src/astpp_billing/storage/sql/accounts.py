@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from astpp_billing.errors import NotFound
-from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Path, check_path
+from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Path, check_path, walk_up
 from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import account_of, account_row, config_of, config_row
@@ -21,13 +21,18 @@ class Accounts(Part):
 
     def add_account(self, account: Account) -> Account:
         """See `ports.UnitOfWork`."""
-        account_id = self._insert(tables.accounts, account_row(account), f"account {account.number}")
-        return evolve(account, id=account_id)
+        with self._whole():
+            account_id = self._insert(tables.accounts, account_row(account), f"account {account.number}")
+            if account.parent_id == account_id:  # it was not there when it was named
+                raise NotFound(f"no account has the id {account_id}")
+            return evolve(account, id=account_id)
 
     def update_account(self, account: Account) -> None:
         """See `ports.UnitOfWork`."""
         query = update(tables.accounts).where(tables.accounts.c.id == account.id).values(account_row(account))
-        if self._connection.execute(query).rowcount != 1:
+        with self._naming(f"account {account.number}"):
+            found = self._connection.execute(query).rowcount
+        if found != 1:
             raise NotFound(f"no account has the id {account.id}")
 
     def account(self, account_id: int) -> Account:
@@ -54,12 +59,7 @@ class Accounts(Part):
             row["id"]: account_of(row)
             for row in self._all(select(accounts).where(accounts.c.id.in_(select(walk.c.id))))
         }
-        if account_id not in found:
-            raise NotFound(f"no account has the id {account_id}")
-        path = [found[account_id]]
-        while path[-1].parent_id is not None and len(path) < len(found):
-            path.append(found[path[-1].parent_id])
-        return check_path(tuple(path))
+        return check_path(walk_up(found, account_id))
 
     def accounts(self) -> Sequence[Account]:
         """See `ports.UnitOfWork`."""
@@ -67,14 +67,17 @@ class Accounts(Part):
 
     def billed_until(self, account_id: int) -> datetime | None:
         """See `ports.UnitOfWork`."""
-        query = select(tables.accounts.c.billed_until).where(tables.accounts.c.id == account_id)
-        return self._connection.execute(query).scalar_one_or_none()
+        row = self._first(select(tables.accounts.c.billed_until).where(tables.accounts.c.id == account_id))
+        if row is None:
+            raise NotFound(f"no account has the id {account_id}")
+        instant: datetime | None = row["billed_until"]
+        return instant
 
     def set_billed_until(self, account_id: int, instant: datetime) -> None:
         """See `ports.UnitOfWork`."""
-        self._connection.execute(
-            update(tables.accounts).where(tables.accounts.c.id == account_id).values(billed_until=instant)
-        )
+        query = update(tables.accounts).where(tables.accounts.c.id == account_id).values(billed_until=instant)
+        if self._connection.execute(query).rowcount != 1:
+            raise NotFound(f"no account has the id {account_id}")
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
         """See `ports.UnitOfWork`."""
@@ -91,7 +94,7 @@ class Accounts(Part):
         """See `ports.UnitOfWork`."""
         configs = tables.invoice_configs
         self._connection.execute(delete(configs).where(configs.c.account_id == config.account_id))
-        self._connection.execute(insert(configs), [config_row(config)])
+        self._insert(configs, config_row(config), f"the invoice configuration of account {config.account_id}")
 
     def find_invoice_config(self, account_id: int) -> InvoiceConfig | None:
         """See `ports.UnitOfWork`."""

@@ -9,12 +9,15 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import RowMapping, Select, insert, select, update
 
-from astpp_billing.errors import NotFound
+from astpp_billing.errors import AlreadyExists, NotFound
 from astpp_billing.invoicing import Document, DocumentKind
 from astpp_billing.ledger import Charge
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import charge_of, charge_row, document_of, document_row, line_row
 from astpp_billing.storage.sql.part import Part
+
+CHUNK = 500
+"""How many charges one statement names: databases limit the parameters."""
 
 
 class Documents(Part):
@@ -23,14 +26,21 @@ class Documents(Part):
     def add_charges(self, charges: Iterable[Charge]) -> Sequence[Charge]:
         """See `ports.UnitOfWork`."""
         stored = []
-        for charge in charges:
-            query = select(tables.postings.c.id).where(tables.postings.c.key == charge.posting_key)
-            posting_id = self._connection.execute(query).scalar_one_or_none()
-            if posting_id is None:
-                raise NotFound(f"no posting has the key {charge.posting_key!r}")
-            charge_id = self._insert(tables.charges, charge_row(charge, posting_id), "charge")
-            stored.append(evolve(charge, id=charge_id))
+        postings: dict[str, int] = {}
+        with self._whole():
+            for charge in charges:
+                if charge.posting_key not in postings:
+                    postings[charge.posting_key] = self._posting_id(charge.posting_key)
+                row = charge_row(charge, postings[charge.posting_key])
+                charge_id = self._insert(tables.charges, row, f"a charge of {charge.posting_key}")
+                stored.append(evolve(charge, id=charge_id))
         return stored
+
+    def _posting_id(self, key: str) -> int:
+        found = self._first(select(tables.postings.c.id).where(tables.postings.c.key == key))
+        if found is None:
+            raise NotFound(f"no posting has the key {key!r}")
+        return int(found["id"])
 
     def unbilled(self, account_id: int, before: datetime) -> Sequence[Charge]:
         """See `ports.UnitOfWork`."""
@@ -63,20 +73,28 @@ class Documents(Part):
 
     def add_document(self, document: Document, charge_ids: Iterable[int]) -> Document:
         """See `ports.UnitOfWork`."""
-        document_id = self._insert(tables.documents, document_row(document), f"document {document.number}")
-        if document.lines:
-            self._connection.execute(
-                insert(tables.document_lines), [line_row(line, document_id) for line in document.lines]
-            )
-        wanted = list(charge_ids)
-        charges = tables.charges
-        for start in range(0, len(wanted), 500):  # databases limit the parameters of one statement
-            some = wanted[start : start + 500]
-            free = (charges.c.id.in_(some), charges.c.document_id.is_(None))
-            put = self._connection.execute(update(charges).where(*free).values(document_id=document_id))
-            if put.rowcount != len(some):
-                raise NotFound(f"some of the charges of document {document.number} do not exist or are billed already")
+        with self._whole():
+            document_id = self._insert(tables.documents, document_row(document), f"document {document.number}")
+            if document.lines:
+                self._connection.execute(
+                    insert(tables.document_lines), [line_row(line, document_id) for line in document.lines]
+                )
+            wanted = list(charge_ids)
+            for start in range(0, len(wanted), CHUNK):
+                self._put_on(document_id, wanted[start : start + CHUNK])
         return evolve(document, id=document_id)
+
+    def _put_on(self, document_id: int, charge_ids: Sequence[int]) -> None:
+        charges = tables.charges
+        named = charges.c.id.in_(charge_ids)
+        free = charges.c.document_id.is_(None)
+        put = self._connection.execute(update(charges).where(named, free).values(document_id=document_id))
+        if put.rowcount != len(charge_ids):
+            found = set(self._connection.execute(select(charges.c.id).where(named)).scalars())
+            for charge_id in charge_ids:
+                if charge_id not in found:
+                    raise NotFound(f"no charge has the id {charge_id}")
+            raise AlreadyExists("a charge is on a document already, or twice on this one")
 
     def documents(self, account_id: int | None = None) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
 from astpp_billing.calls import CallEntry, CallStatus
+from astpp_billing.errors import InvalidValue
 from astpp_billing.ledger import MATERIALISED, Book, Flow, LedgerAccount, Posting, movements
+from astpp_billing.money import MAX_MICROS, MICROS, check_micros
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import entry_of, entry_row, posting_of
 from astpp_billing.storage.sql.part import Part
@@ -45,32 +47,47 @@ class Ledger(Part):
 
     def add_posting(self, posting: Posting) -> None:
         """See `ports.UnitOfWork`."""
-        moved = movements(posting.transfers)
-        ids = {account: self._ledger_id(account) for account in moved}
+        try:
+            with self._whole():
+                self._add_posting(posting)
+        except BaseException:
+            self._ids.clear()  # some of these ledger accounts may have just been undone
+            raise
+
+    def _add_posting(self, posting: Posting) -> None:
         row = {name: getattr(posting, name) for name in ("key", "fingerprint", "at", "reason", "corrects")}
         posting_id = self._insert(tables.postings, row, f"posting {posting.key}")
-        if posting.transfers:
-            self._connection.execute(
-                insert(tables.transfers),
-                [
-                    {
-                        "posting_id": posting_id,
-                        "position": position,
-                        "source_id": ids[transfer.source],
-                        "target_id": ids[transfer.target],
-                        "micros": transfer.micros,
-                    }
-                    for position, transfer in enumerate(posting.transfers, 1)
-                ],
-            )
-        accounts = tables.ledger_accounts
+        moved = movements(posting.transfers)
+        ids = {account: self._ledger_id(account) for account in moved}
+        rows = [
+            {
+                "posting_id": posting_id,
+                "position": position,
+                "source_id": ids[transfer.source],
+                "target_id": ids[transfer.target],
+                "micros": transfer.micros,
+            }
+            for position, transfer in enumerate(posting.transfers, 1)
+        ]
+        if rows:
+            self._connection.execute(insert(tables.transfers), rows)
         # the one lock order: ledger accounts by their id
         for account in sorted(moved, key=ids.__getitem__):
             if account.book in MATERIALISED and moved[account]:
-                balance = accounts.c.balance_micros + moved[account]
-                self._connection.execute(
-                    update(accounts).where(accounts.c.id == ids[account]).values(balance_micros=balance)
-                )
+                self._move(account, ids[account], moved[account])
+
+    def _move(self, account: LedgerAccount, ledger_id: int, micros: int) -> None:
+        """Move a materialised balance, which must not leave what 64 bits hold: SQLite would go on with a float."""
+        check_micros(micros, f"movement of {account}")
+        columns = tables.ledger_accounts.c
+        room = (
+            columns.balance_micros <= MAX_MICROS - micros
+            if micros > 0
+            else columns.balance_micros >= -MAX_MICROS - micros
+        )
+        query = update(tables.ledger_accounts).where(columns.id == ledger_id, room)
+        if self._connection.execute(query.values(balance_micros=columns.balance_micros + micros)).rowcount != 1:
+            raise InvalidValue(f"the balance of {account} would be beyond the largest amount, {MAX_MICROS} micros")
 
     def _ledger_id(self, account: LedgerAccount) -> int:
         """The key of a ledger account, which is made at its first use."""
@@ -102,25 +119,23 @@ class Ledger(Part):
     def proved_balances(self) -> Mapping[LedgerAccount, int]:
         """See `ports.UnitOfWork`."""
         accounts, transfers = tables.ledger_accounts, tables.transfers
-        gained = select(transfers.c.target_id.label("id"), transfers.c.micros.label("micros"))
-        lost = select(transfers.c.source_id, -transfers.c.micros)
-        moved = gained.union_all(lost).subquery()
-        sums = select(moved.c.id, func.sum(moved.c.micros).label("total")).group_by(moved.c.id).subquery()
-        query = select(accounts, sums.c.total).join(sums, sums.c.id == accounts.c.id).where(sums.c.total != 0)
-        return {
-            LedgerAccount(row["account_id"], Book(row["book"]), row["currency"]): int(row["total"])
-            for row in self._all(query.order_by(accounts.c.id))
-        }
+        proved: dict[LedgerAccount, int] = {}
+        for gains, end in ((1, "target_id"), (-1, "source_id")):
+            sums = select(transfers.c[end].label("id"), *_sums()).group_by(transfers.c[end]).subquery()
+            query = select(accounts, sums.c.units, sums.c.rest).join(sums, sums.c.id == accounts.c.id)
+            for row in self._all(query):
+                account = LedgerAccount(row["account_id"], Book(row["book"]), row["currency"])
+                proved[account] = proved.get(account, 0) + gains * _total(row)
+        return {account: micros for account, micros in proved.items() if micros}
 
     def flows(self, account_id: int) -> Mapping[Flow, int]:
         """See `ports.UnitOfWork`."""
         accounts, transfers = tables.ledger_accounts, tables.transfers
         own, other = accounts.alias(), accounts.alias()
-        total = func.sum(transfers.c.micros).label("micros")
         flows: dict[Flow, int] = {}
         for gains, end, other_end in ((1, "target_id", "source_id"), (-1, "source_id", "target_id")):
             query = (
-                select(own.c.book, other.c.book.label("other"), own.c.currency, total)
+                select(own.c.book, other.c.book.label("other"), own.c.currency, *_sums())
                 .select_from(transfers)
                 .join(own, own.c.id == transfers.c[end])
                 .join(other, other.c.id == transfers.c[other_end])
@@ -129,7 +144,7 @@ class Ledger(Part):
             )
             for row in self._all(query):
                 flow = (Book(row["book"]), Book(row["other"]), row["currency"])
-                flows[flow] = flows.get(flow, 0) + gains * int(row["micros"])
+                flows[flow] = flows.get(flow, 0) + gains * _total(row)
         return flows
 
     def find_call(self, key: str) -> CallEntry | None:
@@ -140,8 +155,10 @@ class Ledger(Part):
     def save_call(self, entry: CallEntry) -> None:
         """See `ports.UnitOfWork`."""
         row = entry_row(entry)
-        replaced = self._connection.execute(update(tables.calls).where(tables.calls.c.key == entry.key).values(row))
-        if replaced.rowcount == 0:
+        with self._naming(f"call {entry.key}"):
+            query = update(tables.calls).where(tables.calls.c.key == entry.key).values(row)
+            replaced = self._connection.execute(query).rowcount
+        if replaced == 0:
             self._insert(tables.calls, row, f"call {entry.key}")
 
     def calls(self, status: CallStatus | None = None) -> Sequence[CallEntry]:
@@ -150,6 +167,16 @@ class Ledger(Part):
         if status is not None:
             query = query.where(tables.calls.c.status == status)
         return [entry_of(row) for row in self._all(query)]
+
+
+def _sums() -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """The sum of transfers in two parts, whole units and the rest: in one it could be beyond 64 bits."""
+    micros = tables.transfers.c.micros
+    return func.sum(micros // MICROS).label("units"), func.sum(micros % MICROS).label("rest")
+
+
+def _total(row: RowMapping) -> int:
+    return int(row["units"]) * MICROS + int(row["rest"])
 
 
 def _is(account: LedgerAccount) -> tuple[ColumnElement[bool], ...]:

@@ -13,7 +13,7 @@ from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode, Res
 from astpp_billing.invoicing import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
 from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, Posting, Reason, Transfer
 from astpp_billing.periods import BillingSchedule, Cadence, Period
-from astpp_billing.pricing import Rate, RateGroup
+from astpp_billing.pricing import RateGroup
 
 Row = dict[str, Any]
 
@@ -47,18 +47,6 @@ _GROUP = [
     "default_initial_increment",
     "default_increment",
     "places",
-    "version",
-]
-_RATE = [
-    "prefix",
-    "price_per_minute",
-    "connection_fee",
-    "included_seconds",
-    "initial_increment",
-    "increment",
-    "destination",
-    "valid_from",
-    "valid_until",
     "version",
 ]
 _CONFIG = ["account_id", "company", "address", "tax_number", "invoice_prefix", "receipt_prefix", "note", "due_days"]
@@ -151,11 +139,6 @@ def group_row(group: RateGroup) -> Row:
 def group_of(row: RowMapping) -> RateGroup:
     """The rate group of a row."""
     return RateGroup(**_take(row, _GROUP))
-
-
-def rate_of(row: RowMapping) -> Rate:
-    """The rate of a row."""
-    return Rate(**_take(row, _RATE))
 
 
 def exchange_rate_of(row: RowMapping) -> ExchangeRate:

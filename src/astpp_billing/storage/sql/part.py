@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, RowMapping, Select, Table, insert
 
-from astpp_billing.errors import AlreadyExists
+from astpp_billing.errors import AlreadyExists, NotFound
+from astpp_billing.storage.sql.engine import BrokenConstraint
+
+_TAKEN = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+_MISSING = "SQLITE_CONSTRAINT_FOREIGNKEY"
 
 
 class Part:
@@ -23,26 +27,28 @@ class Part:
     def _first(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
 
-    def _insert(self, table: Table, row: Mapping[str, Any], what: str) -> int:
-        """Insert one row and return its key; `AlreadyExists` names `what` where it is taken."""
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Undo what a command of several statements has done if one of them fails, whoever catches the error."""
+        with self._connection.begin_nested():
+            yield
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """Say `what` it is that is taken (`AlreadyExists`), or that refers to nothing (`NotFound`)."""
         try:
+            yield
+        except BrokenConstraint as error:
+            broken = getattr(error.__cause__, "sqlite_errorname", None)
+            if broken in _TAKEN:
+                raise AlreadyExists(f"{what} exists already") from error
+            if broken == _MISSING:
+                raise NotFound(f"{what} refers to something that does not exist") from error
+            raise
+
+    def _insert(self, table: Table, row: Mapping[str, Any], what: str) -> int:
+        """Insert one row and return its key, 0 where it is not a number."""
+        with self._naming(what):
             result = self._connection.execute(insert(table), [row])
-        except IntegrityError as error:
-            raise AlreadyExists(f"{what} exists already, or what it refers to does not: {error.orig}") from error
         key = result.inserted_primary_key
         return int(key[0]) if key and isinstance(key[0], int) else 0
-
-    def _insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows of values that need no conversion, by the driver's own `executemany`.
-
-        SQLAlchemy would build a dictionary for each row and look at every value of it, which takes longer than
-        the database does.
-        """
-        statement = insert(table).values({column: bindparam(column) for column in columns})
-        compiled = statement.compile(self._connection)
-        if compiled.positiontup is None:
-            named = [dict(zip(columns, row, strict=True)) for row in rows]
-            self._connection.exec_driver_sql(str(compiled), named)
-        else:
-            assert list(compiled.positiontup) == list(columns), "the statement has the columns in another order"
-            self._connection.exec_driver_sql(str(compiled), list(rows))

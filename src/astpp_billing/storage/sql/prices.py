@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from attrs import evolve
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, literal_column, or_, select, true, update
 
-from astpp_billing.clock import to_epoch
 from astpp_billing.errors import AlreadyExists, NotFound
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 from astpp_billing.storage.sql import tables
-from astpp_billing.storage.sql.mapping import exchange_rate_of, group_of, group_row, rate_of
+from astpp_billing.storage.sql.mapping import exchange_rate_of, group_of, group_row
 from astpp_billing.storage.sql.part import Part
-
-_RATE_COLUMNS = [
-    "group_id",
-    "version",
-    "valid_from",
-    "prefix",
-    "destination",
-    "price_per_minute",
-    "connection_fee",
-    "included_seconds",
-    "initial_increment",
-    "increment",
-]
 
 
 class Prices(Part):
@@ -54,33 +42,57 @@ class Prices(Part):
 
     def import_rates(self, group_name: str, rows: Sequence[RateRow], valid_from: datetime | None) -> RateGroup:
         """See `ports.UnitOfWork`."""
-        groups, rates = tables.rate_groups, tables.rates
-        found = self._first(select(groups).where(groups.c.name == group_name))
-        if found is None:
-            raise NotFound(f"no rate group is named {group_name!r}")
-        group = evolve(group_of(found), version=found["version"] + 1)
-        of_group = rates.c.group_id == found["id"]
-        if valid_from is None:
-            self._connection.execute(delete(rates).where(of_group))
-        else:
-            self._connection.execute(delete(rates).where(of_group, rates.c.valid_from >= valid_from))
-            open_ended = or_(rates.c.valid_until.is_(None), rates.c.valid_until > valid_from)
-            self._connection.execute(update(rates).where(of_group, open_ended).values(valid_until=valid_from))
-        begin = None if valid_from is None else to_epoch(valid_from)
-        head = (found["id"], group.version, begin)
-        # a row's values go to the database as they are: texts and whole numbers
-        values = [(*head, row[0], row[1], row[2], row[3], row[4], row[5], row[6]) for row in rows]
-        if values:
-            self._insert_many(rates, _RATE_COLUMNS, values)
-        self._connection.execute(update(groups).where(groups.c.id == found["id"]).values(version=group.version))
-        self._changed()
+        groups = tables.rate_groups
+        with self._whole():
+            found = self._first(select(groups).where(groups.c.name == group_name))
+            if found is None:
+                raise NotFound(f"no rate group is named {group_name!r}")
+            group = evolve(group_of(found), version=found["version"] + 1)
+            self._end_imports(found["id"], valid_from)
+            row = {"group_id": found["id"], "version": group.version, "valid_from": valid_from}
+            self._insert_rates(self._insert(tables.rate_imports, row, "an import"), rows)
+            self._connection.execute(update(groups).where(groups.c.id == found["id"]).values(version=group.version))
+            self._changed()
         return group
+
+    def _end_imports(self, group_id: int, at: datetime | None) -> None:
+        """Drop what came into force at an instant or later (None: ever), and end there what did before."""
+        imports, rates = tables.rate_imports, tables.rates
+        dropped = (imports.c.group_id == group_id, true() if at is None else imports.c.valid_from >= at)
+        self._connection.execute(delete(rates).where(rates.c.import_id.in_(select(imports.c.id).where(*dropped))))
+        self._connection.execute(delete(imports).where(*dropped))
+        if at is not None:
+            open_then = or_(imports.c.valid_until.is_(None), imports.c.valid_until > at)
+            ended = update(imports).where(imports.c.group_id == group_id, open_then)
+            self._connection.execute(ended.values(valid_until=at))
+
+    def _insert_rates(self, import_id: int, rows: Sequence[RateRow]) -> None:
+        """Insert rows by the driver's own `executemany`: their values go to the database as they are.
+
+        SQLAlchemy would build a dictionary for each row and look at every value of it, which takes longer than
+        the database does.
+        """
+        if rows:
+            columns: dict[str, Any] = {column.name: bindparam(column.name) for column in tables.rates.columns}
+            statement = insert(tables.rates).values(columns | {"import_id": literal_column(str(import_id))})
+            with self._naming("a prefix of the import"):
+                self._connection.exec_driver_sql(str(statement.compile(self._connection)), list(rows))
 
     def rates(self, group_name: str) -> Sequence[Rate]:
         """See `ports.UnitOfWork`."""
-        rates, groups = tables.rates, tables.rate_groups
-        query = select(rates).join(groups, groups.c.id == rates.c.group_id).where(groups.c.name == group_name)
-        return [rate_of(row) for row in self._all(query.order_by(rates.c.prefix, rates.c.id))]
+        imports, groups = tables.rate_imports, tables.rate_groups
+        query = select(imports).join(groups, groups.c.id == imports.c.group_id).where(groups.c.name == group_name)
+        found: list[Rate] = []
+        for each in self._all(query.order_by(imports.c.id)):
+            found += self._rates_of(each)
+        return sorted(found, key=attrgetter("prefix"))
+
+    def _rates_of(self, each: RowMapping) -> Iterable[Rate]:
+        rates = tables.rates
+        rows = self._connection.execute(select(*rates.columns[1:]).where(rates.c.import_id == each["id"]))
+        dated = (each["valid_from"], each["valid_until"], each["version"])
+        for prefix, destination, per_minute, fee, included, initial, increment in rows:
+            yield Rate(prefix, per_minute, fee, included, initial, increment, destination, *dated)
 
     def add_exchange_rate(self, rate: ExchangeRate) -> None:
         """See `ports.UnitOfWork`."""

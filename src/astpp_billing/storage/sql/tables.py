@@ -107,21 +107,30 @@ rate_groups = Table(
     Column("version", Integer, nullable=False),
 )
 
-rates = Table(
-    "rates",
+rate_imports = Table(
+    "rate_imports",
     metadata,
     Column("id", Id, primary_key=True),
     Column("group_id", Id, ForeignKey("rate_groups.id"), nullable=False, index=True),
     Column("version", Integer, nullable=False),
     Column("valid_from", Instant),
     Column("valid_until", Instant),
-    Column("prefix", String(18), nullable=False),
+)
+
+# The rates of one import begin and end together, so that is noted once, in `rate_imports`. The columns are in the order
+# of a `RateRow`, which is what an import writes; in SQLite the rows lie in their primary key, with no index beside it.
+rates = Table(
+    "rates",
+    metadata,
+    Column("import_id", Id, ForeignKey("rate_imports.id"), primary_key=True, autoincrement=False),
+    Column("prefix", String(18), primary_key=True),
     Column("destination", Text, nullable=False),
     Column("price_per_minute", ExactDecimal, nullable=False),
     Column("connection_fee", ExactDecimal, nullable=False),
     Column("included_seconds", Integer, nullable=False),
     Column("initial_increment", Integer),
     Column("increment", Integer),
+    sqlite_with_rowid=False,
 )
 
 exchange_rates = Table(

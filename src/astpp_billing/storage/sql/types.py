@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, Dialect, Integer, String
 from sqlalchemy.types import TypeDecorator
 
-from astpp_billing.clock import from_epoch, to_epoch
+from astpp_billing.clock import from_epoch, to_epoch, utc
 from astpp_billing.money import check_micros, exact
 
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -38,7 +38,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """An aware datetime as microseconds."""
-        return None if value is None else to_epoch(value)
+        return None if value is None else to_epoch(utc(value))
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Microseconds as a datetime in UTC."""

@@ -5,19 +5,28 @@ from __future__ import annotations
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from astpp_billing.errors import StorageError
 
 NEWEST = "0001"
 """The revision that this release needs."""
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring a database, empty or older, to a revision; in one transaction where the database can."""
+def upgrade(connection: Connection) -> None:
+    """Bring a database, empty or older, to the newest revision, in the transaction that the connection has begun.
+
+    Raises `StorageError` for a database whose revision this release does not know.
+    """
     config = Config()
     config.set_main_option("script_location", "astpp_billing:storage/sql/migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, NEWEST)
+    except CommandError as error:
+        found = current_revision(connection)
+        raise StorageError(f"the database is at revision {found}, which cannot be upgraded to {NEWEST}") from error
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -227,12 +227,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document_id", "position", name=op.f("pk_document_lines")),
     )
     op.create_table(
-        "rates",
+        "rate_imports",
         sa.Column("id", ID, nullable=False),
         sa.Column("group_id", ID, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("valid_from", INSTANT, nullable=True),
         sa.Column("valid_until", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["group_id"], ["rate_groups.id"], name=op.f("fk_rate_imports_group_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_imports")),
+    )
+    op.create_index(op.f("ix_rate_imports_group_id"), "rate_imports", ["group_id"], unique=False)
+    op.create_table(
+        "rates",
+        sa.Column("import_id", ID, autoincrement=False, nullable=False),
         sa.Column("prefix", sa.String(length=18), nullable=False),
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("price_per_minute", EXACT, nullable=False),
@@ -240,10 +247,10 @@ def upgrade() -> None:
         sa.Column("included_seconds", sa.Integer(), nullable=False),
         sa.Column("initial_increment", sa.Integer(), nullable=True),
         sa.Column("increment", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(["group_id"], ["rate_groups.id"], name=op.f("fk_rates_group_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_rates")),
+        sa.ForeignKeyConstraint(["import_id"], ["rate_imports.id"], name=op.f("fk_rates_import_id")),
+        sa.PrimaryKeyConstraint("import_id", "prefix", name=op.f("pk_rates")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_rates_group_id"), "rates", ["group_id"], unique=False)
     op.create_table(
         "transfers",
         sa.Column("posting_id", ID, nullable=False),
