@@ -17,14 +17,14 @@ from astpp_billing.errors import MalformedRecord
 from astpp_billing.freeswitch import Billable, ReadOptions, read_body, read_file
 
 
-def refuses(body: bytes, message: str, query: str = "") -> None:
+def assert_refused(body: bytes, message: str, query: str = "") -> None:
     with pytest.raises(MalformedRecord, match=re.escape(message)):
         read_body(body, query=query)
 
 
 @pytest.mark.parametrize("body", [b"", b"  \r\n", b"cdr=", b"\xef\xbb\xbf", b"cdr=\n"])
 def test_an_empty_body(body: bytes) -> None:
-    refuses(body, "the body is empty")
+    assert_refused(body, "the body is empty")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_empty_body(body: bytes) -> None:
     ],
 )
 def test_what_is_not_a_record(body: bytes, message: str) -> None:
-    refuses(body, message)
+    assert_refused(body, message)
 
 
 def test_the_content_type_is_told_where_the_body_cannot_be_read() -> None:
@@ -56,16 +56,16 @@ def test_the_content_type_is_told_where_the_body_cannot_be_read() -> None:
 
 
 def test_deep_nesting_is_refused_in_both_languages() -> None:
-    refuses(b'{"variables":' * 100_000, "nested too deeply")
-    refuses(b"[" * 100_000 + b"]" * 100_000, "nor Base64")
-    refuses(b'{"a":' + b"[" * 100_000, "nested too deeply")
-    refuses(b"<cdr>" + b"<a>" * 100_000, "nested too deeply")
+    assert_refused(b'{"variables":' * 100_000, "nested too deeply")
+    assert_refused(b"[" * 100_000 + b"]" * 100_000, "nor Base64")
+    assert_refused(b'{"a":' + b"[" * 100_000, "nested too deeply")
+    assert_refused(b"<cdr>" + b"<a>" * 100_000, "nested too deeply")
 
 
 def test_nesting_as_deep_as_any_real_record_is_read() -> None:
     xml = Call().xml().replace(b"</cdr>", b"<a>" * 63 + b"</a>" * 63 + b"</cdr>")
     assert isinstance(read_body(xml), Billable)
-    refuses(xml.replace(b"<a><a>", b"<a><a><a>", 1), "nested too deeply")
+    assert_refused(xml.replace(b"<a><a>", b"<a><a><a>", 1), "nested too deeply")
 
 
 def test_a_body_above_the_limit_is_refused_before_it_is_looked_at() -> None:
@@ -77,7 +77,7 @@ def test_a_body_above_the_limit_is_refused_before_it_is_looked_at() -> None:
             read(body + b" ", options=ReadOptions(max_bytes=limit))
     with pytest.raises(MalformedRecord, match=f"more than the limit of {limit}"):
         read_file(capture(body), ReadOptions(max_bytes=limit))
-    refuses(b" " * (4 * 1024 * 1024 + 1), "more than the limit of 4194304")
+    assert_refused(b" " * (4 * 1024 * 1024 + 1), "more than the limit of 4194304")
 
 
 DTD = b'<?xml version="1.0"?><!DOCTYPE cdr [%b]>'
@@ -104,7 +104,7 @@ def test_a_document_type_is_never_read(declaration: bytes, tmp_path: Path) -> No
 
 
 def test_an_undeclared_entity_is_not_xml() -> None:
-    refuses(Call().xml().replace(b"acc1", b"&x;"), "not XML, or cut off")
+    assert_refused(Call().xml().replace(b"acc1", b"&x;"), "not XML, or cut off")
 
 
 def test_a_declared_character_encoding_is_not_believed() -> None:
@@ -120,15 +120,15 @@ def test_a_byte_order_mark_is_no_harm() -> None:
 
 @pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
 def test_constants_that_are_not_json(constant: bytes) -> None:
-    refuses(Call().json().replace(b'"1795387207"', constant), f"{constant.decode()} is not JSON")
+    assert_refused(Call().json().replace(b'"1795387207"', constant), f"{constant.decode()} is not JSON")
 
 
 def test_numbers_that_are_numbers_are_read_as_written() -> None:
     assert read_body(Call().json().replace(b'"1795387207458069"', b"1795387207458069")) == read_body(Call().json())
-    refuses(
+    assert_refused(
         Call().json().replace(b'"1795387207458069"', b"1.795387207458069e15"), "variables.end_uepoch must be a whole"
     )
-    refuses(Call().json().replace(b'"1795387207458069"', b"9" * 5000), "variables.end_uepoch must be a whole")
+    assert_refused(Call().json().replace(b'"1795387207458069"', b"9" * 5000), "variables.end_uepoch must be a whole")
 
 
 NOT_WHOLE = [
@@ -154,12 +154,12 @@ NOT_WHOLE = [
 @pytest.mark.parametrize("value", NOT_WHOLE)
 def test_what_is_not_a_whole_number_is_named(name: str, value: str) -> None:
     for body in (Call().but(**{name: value}).json(), Call().but(**{name: value}).xml()):
-        refuses(body, f"variables.{name} must be a whole number from 0 to ")
+        assert_refused(body, f"variables.{name} must be a whole number from 0 to ")
 
 
 @pytest.mark.parametrize("name", ["start_epoch", "answer_epoch", "end_epoch"])
 def test_the_epochs_that_stand_in_are_checked_too(name: str) -> None:
-    refuses(
+    assert_refused(
         Call().but(**{name.replace("_", "_u"): None, name: "-1"}).json(), f"variables.{name} must be a whole number"
     )
 
@@ -189,19 +189,19 @@ def test_the_epochs_that_stand_in_are_checked_too(name: str) -> None:
 )
 def test_what_cannot_be_right_is_named(variables: dict[str, str | None], message: str) -> None:
     for body in (Call().but(**variables).json(), Call().but(**variables).xml()):
-        refuses(body, message)
+        assert_refused(body, message)
 
 
 def test_a_direction_that_is_nowhere() -> None:
     message = "variables.direction must be 'inbound' or 'outbound', not None"
-    refuses(Call().but(direction=None).xml(), message)
-    refuses(Call().but(direction=None).json().replace(b"channel_data", b"other"), message)
+    assert_refused(Call().but(direction=None).xml(), message)
+    assert_refused(Call().but(direction=None).json().replace(b"channel_data", b"other"), message)
 
 
 def test_a_switch_without_a_name() -> None:
     for body in (evolve(Call(), switchname=None, core_uuid=None).json(), evolve(Call(), switchname="").xml()):
         if b"core-uuid" not in body:
-            refuses(body, "switchname is missing")
+            assert_refused(body, "switchname is missing")
         else:
             assert isinstance(read_body(body), Billable)
 
@@ -210,12 +210,14 @@ def test_a_switch_without_a_name() -> None:
 def test_a_record_without_a_dialled_number(profiles: tuple[dict[str, str], ...]) -> None:
     call = evolve(Call(), profiles=profiles)
     for body in (call.json(), call.xml()):
-        refuses(body, "callflow.caller_profile.destination_number is missing")
+        assert_refused(body, "callflow.caller_profile.destination_number is missing")
 
 
 def test_a_record_without_any_callflow() -> None:
-    refuses(evolve(Call(), profiles=()).json().replace(b', "callflow": []', b""), "destination_number is missing")
-    refuses(Call().json().replace(b"caller_profile", b"other_profile"), "callflow.caller_profile is missing")
+    assert_refused(
+        evolve(Call(), profiles=()).json().replace(b', "callflow": []', b""), "destination_number is missing"
+    )
+    assert_refused(Call().json().replace(b"caller_profile", b"other_profile"), "callflow.caller_profile is missing")
 
 
 @pytest.mark.parametrize("name", ["uuid", "accountcode", "billsec", "end_uepoch", "originating_leg_uuid"])
@@ -223,16 +225,18 @@ def test_a_variable_that_is_read_must_not_be_there_twice(name: str) -> None:
     call = Call().but(**{name: Call().variables.get(name, "x")})
     value = call.variables[name]
     element, member = f"<{name}>{value}</{name}>".encode(), f'"{name}": "{value}"'.encode()
-    refuses(call.xml().replace(element, element * 2), f"variables.{name} is there more than once")
-    refuses(call.json().replace(member, member + b", " + member), f"variables.{name} is there more than once")
-    refuses(call.json().replace(member, f'"{name}": ["1", "2"]'.encode()), f"variables.{name} is there more than once")
+    assert_refused(call.xml().replace(element, element * 2), f"variables.{name} is there more than once")
+    assert_refused(call.json().replace(member, member + b", " + member), f"variables.{name} is there more than once")
+    assert_refused(
+        call.json().replace(member, f'"{name}": ["1", "2"]'.encode()), f"variables.{name} is there more than once"
+    )
 
 
 def test_nor_must_a_field_of_the_caller_profile() -> None:
     element, member = b"<destination_number>7771</destination_number>", b'"destination_number": "7771"'
     message = "callflow.caller_profile.destination_number is there more than once"
-    refuses(Call().xml().replace(element, element * 2), message)
-    refuses(Call().json().replace(member, member + b", " + member), message)
+    assert_refused(Call().xml().replace(element, element * 2), message)
+    assert_refused(Call().json().replace(member, member + b", " + member), message)
 
 
 def test_a_variable_that_is_not_read_may_be_there_twice() -> None:
@@ -242,7 +246,7 @@ def test_a_variable_that_is_not_read_may_be_there_twice() -> None:
 
 
 def test_a_part_of_a_json_record_must_not_be_there_twice() -> None:
-    refuses(b'{"variables": {}, "variables": {}}', "variables is there more than once")
+    assert_refused(b'{"variables": {}, "variables": {}}', "variables is there more than once")
 
 
 def test_a_json_null_is_no_value() -> None:
@@ -273,20 +277,20 @@ def test_the_largest_body_takes_no_more_than_seconds(body: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b"true", b"{}", b"[[]]"])
 def test_a_json_value_that_is_no_text(value: bytes) -> None:
-    refuses(Call().json().replace(b'"acc1"', value), "variables.accountcode is not a text")
+    assert_refused(Call().json().replace(b'"acc1"', value), "variables.accountcode is not a text")
 
 
 def test_an_xml_element_with_elements_in_it_has_no_value() -> None:
-    refuses(Call().xml().replace(b"<uuid>", b"<uuid><b/>"), "variables.uuid is missing")
+    assert_refused(Call().xml().replace(b"<uuid>", b"<uuid><b/>"), "variables.uuid is missing")
 
 
 @pytest.mark.parametrize("field", [b"acc1", b"fstest", UUID.encode()])
 def test_a_name_that_the_bill_depends_on_must_be_utf8(field: bytes) -> None:
     for body in (Call().json(), Call().xml(), Call().json(encode_values=False)):
-        refuses(body.replace(field, b"\xe9"), "must be UTF-8")
+        assert_refused(body.replace(field, b"\xe9"), "must be UTF-8")
     if field != b"fstest":
         for body in (Call().json(), Call().xml()):
-            refuses(body.replace(field, b"%E9"), "must be UTF-8")
+            assert_refused(body.replace(field, b"%E9"), "must be UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -315,7 +319,7 @@ def test_a_uuid_of_ones_own_may_be_percent_encoded_and_start_like_a_prefix() -> 
     "query", ["uuid=other", "uuid=", f"uuid=b_{UUID}", f"uuid={UUID}&uuid=other", "t=1?uuid=other"]
 )
 def test_a_query_for_another_leg_is_refused(query: str) -> None:
-    refuses(Call().json(), "the query string is for uuid", query)
+    assert_refused(Call().json(), "the query string is for uuid", query)
 
 
 class TestCapture:
