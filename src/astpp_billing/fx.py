@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 
 from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
-from astpp_billing.money import Money, check_currency, exact, round_half_up
+from astpp_billing.money import Money, check_currency, exact, most_within, round_half_up
 
 
 def _positive(value: object) -> Decimal:
@@ -55,27 +56,28 @@ class Conversion:
             return micros
         return round_half_up(micros * self.factor.numerator, self.factor.denominator)
 
+    def most(self, micros: int) -> int:
+        """The most micros of `base` that come to at most `micros` (≥ 0) of `quote`: the inverse of `apply`."""
+        return most_within(micros, self.factor.numerator, self.factor.denominator)
+
     @property
     def source(self) -> str:
         """Where the rates came from, joined by `+` for a cross rate."""
         return "+".join(dict.fromkeys(step.source for step in self.steps))
 
 
-_SAME = {}  # type: dict[str, Conversion]
-
-
+@cache
 def same_currency(code: str) -> Conversion:
     """The conversion of a currency into itself, which changes nothing."""
-    if code not in _SAME:
-        _SAME[code] = Conversion(check_currency(code), code, Fraction(1))
-    return _SAME[code]
+    return Conversion(check_currency(code), code, Fraction(1))
 
 
 class ExchangeRates:
     """An immutable table of dated rates: direct ones, their inverses, and crosses over other currencies.
 
     The route with the fewest steps wins; of routes with as many, the one whose currencies come first in the
-    alphabet. Of two rates of one pair, whichever way round they were given, the later one in force holds.
+    alphabet, read from the pair's first in the alphabet: both directions take the same route. Of two rates of one
+    pair, whichever way round they were given, the later one in force holds.
     """
 
     def __init__(self, rates: Iterable[ExchangeRate] = ()) -> None:
@@ -107,10 +109,16 @@ class ExchangeRates:
         key = (base, quote, bisect_right(self.changes, at))
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._search(base, quote, at)
+            route = self._search(*_pair(base, quote), at)
+            if route is None:
+                raise MissingExchangeRate(f"no exchange rate from {base} to {quote} at {at:%Y-%m-%d %H:%M:%S} UTC")
+            factor, steps = route
+            if base > quote:
+                factor, steps = 1 / factor, steps[::-1]
+            found = self._found[key] = Conversion(base, quote, factor, steps)
         return found
 
-    def _search(self, base: str, quote: str, at: datetime) -> Conversion:
+    def _search(self, base: str, quote: str, at: datetime) -> tuple[Fraction, tuple[ExchangeRate, ...]] | None:
         routes: list[tuple[str, Fraction, tuple[ExchangeRate, ...]]] = [(base, Fraction(1), ())]
         seen = {base}
         while routes:
@@ -122,11 +130,11 @@ class ExchangeRates:
                         continue
                     step = Fraction(rate.rate) if rate.base == currency else 1 / Fraction(rate.rate)
                     if neighbour == quote:
-                        return Conversion(base, quote, factor * step, (*steps, rate))
+                        return factor * step, (*steps, rate)
                     seen.add(neighbour)
                     reached.append((neighbour, factor * step, (*steps, rate)))
             routes = reached
-        raise MissingExchangeRate(f"no exchange rate from {base} to {quote} at {at:%Y-%m-%d %H:%M:%S} UTC")
+        return None
 
     def _in_force(self, base: str, quote: str, at: datetime) -> ExchangeRate | None:
         known = self._by_pair[_pair(base, quote)]

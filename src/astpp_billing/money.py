@@ -8,9 +8,9 @@ millionth must be rounded by their owner first, through `round_half_up`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from fractions import Fraction
-from functools import cache, total_ordering
+from functools import total_ordering
 
 from attrs import frozen
 
@@ -30,6 +30,9 @@ MAX_SCALE = 18
 
 Exact = Decimal | int | str
 """What an exact number may be given as. A float is not one: `0.1` is not a tenth."""
+
+EXACTLY = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Sums and products of `Decimal`s without rounding, whatever precision the caller's own context has."""
 
 # ISO 4217, by minor units; the active currencies, without funds, metals and testing codes.
 _WITH_0 = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -72,6 +75,15 @@ def round_half_up(numerator: int, denominator: int) -> int:
     return -((2 * -numerator + denominator) // (2 * denominator))
 
 
+def most_within(limit: int, numerator: int, denominator: int) -> int:
+    """The largest `n` for which `round_half_up(n × numerator, denominator)` is at most `limit`.
+
+    `limit` is not negative; `numerator` and `denominator` are positive.
+    """
+    # round_half_up(x, d) ≤ limit  ⇔  2x + d < 2d(limit + 1)
+    return ((2 * limit + 1) * denominator - 1) // (2 * numerator)
+
+
 def exact(value: object, name: str = "amount") -> Decimal:
     """`value` as a finite `Decimal`, unchanged.
 
@@ -105,30 +117,35 @@ def to_micros(value: object, name: str = "amount") -> int:
     return check_micros(micros, name)
 
 
+def check_whole(value: object, name: str) -> int:
+    """Return `value` if it is an int; `InexactAmount` for a float or anything else."""
+    if type(value) is not int:
+        raise InexactAmount(f"{name} must be a whole number, not {type(value).__name__} {value!r}")
+    return value
+
+
 def check_micros(micros: object, name: str = "amount") -> int:
     """Return `micros` if it is an int that every database can hold, else raise."""
-    if type(micros) is not int:
-        raise InexactAmount(f"{name} must be a whole number of micros, not {type(micros).__name__} {micros!r}")
-    if not -MAX_MICROS <= micros <= MAX_MICROS:
-        raise InvalidValue(f"{name} of {micros} micros is beyond the largest amount, {MAX_MICROS}")
-    return micros
+    whole = check_whole(micros, name)
+    if not -MAX_MICROS <= whole <= MAX_MICROS:
+        raise InvalidValue(f"{name} of {whole} micros is beyond the largest amount, {MAX_MICROS}")
+    return whole
 
 
-def from_micros(micros: int, places: int = PLACES) -> Decimal:
-    """Micros as a `Decimal` of currency units with `places` decimal places (exact; `places` ≥ those needed)."""
-    number = Decimal(micros).scaleb(-PLACES)
-    return number if places == PLACES else number.quantize(_unit(places))
+def from_micros(micros: int) -> Decimal:
+    """Micros as a `Decimal` of currency units with six decimal places."""
+    return from_units(micros, PLACES)
+
+
+def from_units(units: int, places: int) -> Decimal:
+    """A whole number of 10^-`places` as a `Decimal` with as many decimal places."""
+    return Decimal(units).scaleb(-places, context=EXACTLY)
 
 
 def round_to_minor(micros: int, currency: str) -> int:
     """`micros` rounded half-up to the minor unit of `currency`, in micros again."""
     step: int = 10 ** (PLACES - minor_units(currency))
     return round_half_up(micros, step) * step
-
-
-@cache
-def _unit(places: int) -> Decimal:
-    return Decimal(1).scaleb(-places)
 
 
 @total_ordering

@@ -120,7 +120,7 @@ def _zone(name: str) -> tzinfo:
 
 def local_date(instant: datetime, timezone: str) -> date:
     """The calendar day that an instant falls on in a time zone."""
-    return instant.astimezone(_zone(timezone)).date()
+    return utc(instant).astimezone(_zone(timezone)).date()
 
 
 def midnight(day: date, timezone: str) -> datetime:

@@ -11,16 +11,20 @@ that range are one binary search and integer arithmetic.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise, repeat
 from threading import Lock
+from typing import TypeVar
 
 from astpp_billing.errors import MissingExchangeRate
-from astpp_billing.fx import Conversion, ExchangeRates, same_currency
+from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account, Path, check_path, price_owner
-from astpp_billing.money import PLACES
+from astpp_billing.money import MAX_MICROS, most_within, round_half_up
+from astpp_billing.pricing.price import check_length
 from astpp_billing.pricing.priced import (
     CommissionTerms,
     LevelTerms,
@@ -30,48 +34,78 @@ from astpp_billing.pricing.priced import (
     PricedCall,
 )
 from astpp_billing.pricing.rates import Rate
-from astpp_billing.pricing.table import Tariff
+from astpp_billing.pricing.table import LAST, Tariff
 
-_Step = tuple[bool, int, int, int, int, int, int, int, int, int]
-_Share = tuple[int | None, int, int]
+T = TypeVar("T")
+
+_Rounding = tuple[int, int, int]
+"""What multiplies an amount and rounds it half-up: `(amount * a + b) // c`."""
+
+_Step = tuple[int, int, int, int, int, int, int, tuple[_Rounding, ...] | None]
+_Share = tuple[int | None, _Rounding]
+
+_LONGEST = 10**9
+"""No call is longer: thirty years in seconds."""
 
 
 class _Plan:
-    """The integers of one `PathTerms`, doubled where that saves a multiplication in rounding half-up."""
+    """The integers of one `PathTerms`, multiplied in advance wherever that saves work for each call.
 
-    __slots__ = ("shares", "steps", "terms")
+    There is a step for each price, with a rounding for each level that pays it (None: one level, in the group's own
+    currency).
+    `longest` is the longest call none of whose amounts is beyond the largest one that can be kept.
+    """
+
+    __slots__ = ("longest", "shares", "steps", "terms")
 
     def __init__(self, terms: PathTerms) -> None:
+        runs: list[list[LevelTerms]] = []
+        for index, level in enumerate(terms.payments):
+            if index > 0 and level.payer.is_commission_reseller:
+                runs[-1].append(level)
+            else:
+                runs.append([level])
         self.terms = terms
-        paying = terms.levels if terms.termination is None else (*terms.levels, terms.termination)
-        self.steps: tuple[_Step, ...] = tuple(
-            _step(level, passes_on=index > 0 and level.payer.is_commission_reseller)
-            for index, level in enumerate(paying)
-        )
-        self.shares: tuple[_Share, ...] = tuple(map(_share, terms.commissions))
+        self.steps = tuple(map(_step, runs))
+        self.shares = _shared(tuple((share.source, _rounding(share.factor)) for share in terms.commissions))
+        self.longest = _longest(terms)
 
 
-def _step(level: LevelTerms, *, passes_on: bool) -> _Step:
-    terms = level.tariff.terms(level.rate)
-    factor = level.conversion.factor
+def _step(run: Sequence[LevelTerms]) -> _Step:
+    terms = run[0].terms
+    factors = [terms.micros_per_unit * level.conversion.factor for level in run]
     return (
-        passes_on,
         terms.included,
-        terms.initial,
+        round_half_up(terms.fee, terms.denominator),
+        terms.included + terms.initial,
         terms.increment,
-        2 * terms.fee + terms.denominator,
-        2 * terms.per_second,
+        2 * (terms.fee + terms.per_second * terms.initial) + terms.denominator,
+        2 * terms.per_second * terms.increment,
         2 * terms.denominator,
-        10 ** (PLACES - terms.places),
-        factor.numerator if level.conversion.steps else 0,
-        factor.denominator,
+        None if factors == [1] else _shared(tuple(map(_rounding, factors))),
     )
 
 
-def _share(terms: CommissionTerms) -> _Share:
-    factor = terms.conversion.factor
-    numerator, denominator = terms.receiver.commission_percent.as_integer_ratio()
-    return terms.source, numerator * factor.numerator, denominator * 100 * factor.denominator
+def _rounding(factor: Fraction) -> _Rounding:
+    return 2 * factor.numerator, factor.denominator, 2 * factor.denominator
+
+
+@lru_cache(maxsize=4096)
+def _shared(value: T) -> T:
+    """One object for all equal ones: the less memory plans take, the more of them the processor's cache holds."""
+    return value
+
+
+def _longest(terms: PathTerms) -> int:
+    limits = [MAX_MICROS] * len(terms.payments)
+    limit = MAX_MICROS
+    for share in reversed(terms.commissions):  # a pool is limited by itself, and by the one that is taken from it
+        factor = share.factor
+        limit = min(MAX_MICROS, most_within(limit, factor.numerator, factor.denominator)) if factor else MAX_MICROS
+        if share.source is not None:
+            limits[share.source] = limit
+            limit = MAX_MICROS
+    return min(map(LevelTerms.max_seconds, terms.payments, limits, repeat(_LONGEST)), default=_LONGEST)
 
 
 class _Cell:
@@ -83,11 +117,11 @@ class _Cell:
 
     __slots__ = ("changes", "end", "plans", "start")
 
-    def __init__(self, start: str, end: str, changes: list[datetime]) -> None:
+    def __init__(self, start: str, end: str, changes: tuple[datetime, ...]) -> None:
         self.start = start
         self.end = end
         self.changes = changes
-        self.plans: dict[int, _Plan] = {}
+        self.plans: list[_Plan | None] = [None] * (len(changes) + 1)
 
 
 class Cascade:
@@ -106,12 +140,16 @@ class Cascade:
         termination: tuple[Account, Tariff] | None = None,
     ) -> None:
         self.path = check_path(path)
-        self.tariffs = {account_id: tuple(offered) for account_id, offered in tariffs.items()}
+        self.tariffs = {
+            payer.id: tuple(tariffs.get(payer.id, ()))
+            for index, payer in enumerate(self.path[:-1])
+            if not self._passes_on(index)
+        }
         self.exchange_rates = ExchangeRates() if exchange_rates is None else exchange_rates
         self.termination = termination
         self._refusal = self._check_offers()
         self._starts: list[str] = []
-        self._cells: dict[str, _Cell] = {}
+        self._cells: list[_Cell] = []
         self._learning = Lock()
 
     def _passes_on(self, index: int) -> bool:
@@ -122,7 +160,7 @@ class Cascade:
         for index, payer in enumerate(self.path[:-1]):
             if self._passes_on(index):
                 continue
-            tariffs = self.tariffs.get(payer.id, ())
+            tariffs = self.tariffs[payer.id]
             if not tariffs:
                 return NotPriced(NotPricedReason.NO_RATE_GROUP, payer, f"account {payer.number} has no rate group")
             owner = price_owner(self.path, index)
@@ -136,30 +174,36 @@ class Cascade:
         """Price a call to `number` of `seconds` that starts at `at` (UTC), on every level.
 
         A number that the provider's tariff does not know costs the admin nothing: the call is charged all the same.
+        Raises `InexactAmount` for seconds that are no int, and `InvalidValue` for negative ones.
         """
         plan = self._plan(number, at)
         if isinstance(plan, NotPriced):
             return plan
+        if type(seconds) is not int or not 0 < seconds <= plan.longest:
+            return self._unusual(plan, seconds)
+        # all roundings are round_half_up of numbers that are never negative
         amounts: list[int] = []
-        if seconds < 1:
-            return PricedCall(plan.terms, seconds, (0,) * len(plan.steps), (0,) * len(plan.shares))
-        micros = 0
-        for passes_on, included, initial, increment, fee, per_second, denominator, scale, factor, divisor in plan.steps:
-            if not passes_on:
-                rest = seconds - included
-                if rest > 0:
-                    rest -= initial
-                    charged = initial if rest <= 0 else initial - (-rest // increment) * increment
-                    micros = (fee + per_second * charged) // denominator * scale
-                else:
-                    micros = fee // denominator * scale
-            # both roundings are round_half_up of numbers that are never negative
-            amounts.append((2 * micros * factor + divisor) // (2 * divisor) if factor else micros)
+        for included, fee, begun, increment, start, per_block, divisor, roundings in plan.steps:
+            if seconds > begun:
+                units = (start - (begun - seconds) // increment * per_block) // divisor
+            else:
+                units = start // divisor if seconds > included else fee
+            if roundings is None:
+                amounts.append(units)
+                continue
+            for factor, half, whole in roundings:
+                amounts.append((units * factor + half) // whole)
         shares: list[int] = []
-        for source, numerator, divisor in plan.shares:
+        for source, (factor, half, whole) in plan.shares:
             pool = shares[-1] if source is None else amounts[source]
-            shares.append((2 * pool * numerator + divisor) // (2 * divisor))
+            shares.append((pool * factor + half) // whole)
         return PricedCall(plan.terms, seconds, tuple(amounts), tuple(shares))
+
+    def _unusual(self, plan: _Plan, seconds: int) -> PricedCall | NotPriced:
+        if check_length(seconds):
+            detail = f"a call of {seconds} s comes to more than the largest amount"
+            return NotPriced(NotPricedReason.TOO_LARGE, self.path[0], detail)
+        return PricedCall(plan.terms, 0, (0,) * len(plan.terms.payments), (0,) * len(plan.shares))
 
     def terms(self, number: str, at: datetime) -> PathTerms | NotPriced:
         """By what every level would pay for a call to `number` that starts at `at`, whatever its length."""
@@ -168,14 +212,14 @@ class Cascade:
 
     def _plan(self, number: str, at: datetime) -> _Plan | NotPriced:
         index = bisect_right(self._starts, number)
-        cell = self._cells[self._starts[index - 1]] if index else None
-        # the bounds are checked because another thread may have added a cell since the search
-        if cell is None or not cell.start <= number < cell.end:
+        cell = self._cells[index - 1] if index else None
+        # the number may lie behind the cell's end, or another thread have moved the cells on by one since the search
+        if cell is None or number >= cell.end:
             if self._refusal is not None:
                 return self._refusal
             cell = self._learn(number)
         era = bisect_right(cell.changes, at)
-        plan = cell.plans.get(era)
+        plan = cell.plans[era]
         if plan is None:
             terms = self._path_terms(number, at)
             if isinstance(terms, NotPriced):
@@ -187,52 +231,60 @@ class Cascade:
         tariffs = [tariff for offered in self.tariffs.values() for tariff in offered]
         if self.termination is not None:
             tariffs.append(self.termination[1])
-        bounds = [tariff.table.range_of(number) for tariff in tariffs]
-        start, end = max(bound[0] for bound in bounds), min(bound[1] for bound in bounds)
-        changes = set(self.exchange_rates.changes)
+        start, end = "", LAST
+        changes: set[datetime] = set()
         for tariff in tariffs:
-            node = tariff.table.node(number)
+            begins, ends, node = tariff.table.range_of(number)
+            start, end = max(start, begins), min(end, ends)
             changes.update(() if node is None else node.changes())
-        cell = _Cell(start, end, sorted(changes))
+        exchanges = self.exchange_rates.changes  # the tuple itself where it will do, to save memory
+        cell = _Cell(start, end, tuple(sorted(changes.union(exchanges))) if changes else exchanges)
         with self._learning:
-            if start in self._cells:
-                return self._cells[start]
-            self._cells[start] = cell  # before its start can be found
-            insort(self._starts, start)
+            index = bisect_left(self._starts, start)
+            if index < len(self._starts) and self._starts[index] == start:
+                return self._cells[index]
+            self._cells.insert(index, cell)  # first, so that there is a cell for every start
+            self._starts.insert(index, start)
         return cell
 
     def _path_terms(self, number: str, at: datetime) -> PathTerms | NotPriced:
         levels: list[LevelTerms] = []
-        payer = self.path[0]
         try:
             for index, (payer, payee) in enumerate(pairwise(self.path)):
                 if self._passes_on(index):
                     tariff, rate = levels[-1].tariff, levels[-1].rate
                 else:
-                    chosen = _choose(self.tariffs[payer.id], number, at)
-                    if chosen is None:
-                        detail = f"account {payer.number} has no rate for {number}"
-                        return NotPriced(NotPricedReason.NO_RATE, payer, detail)
-                    tariff, rate = chosen
-                levels.append(LevelTerms(payer, payee, tariff, rate, self._convert(tariff, payer, at)))
-            commissions = self._commissions(levels, at)
-            payer = self.path[-1]
-            termination = self._termination(number, at)
-        except MissingExchangeRate as error:
-            return NotPriced(NotPricedReason.NO_EXCHANGE_RATE, payer, str(error))
-        return PathTerms(tuple(levels), commissions, termination)
+                    tariff, rate = self._choose(payer, number, at)
+                conversion = self._convert(tariff.group.currency, payer.currency, at, payer)
+                levels.append(LevelTerms(payer, payee, tariff, rate, conversion))
+            return PathTerms(tuple(levels), self._commissions(levels, at), self._termination(number, at))
+        except _Refused as refused:
+            return refused.reason
 
-    def _convert(self, tariff: Tariff, payer: Account, at: datetime) -> Conversion:
-        return self.exchange_rates.find(tariff.group.currency, payer.currency, at)
+    def _choose(self, payer: Account, number: str, at: datetime) -> tuple[Tariff, Rate]:
+        """The rate for a number in the first of the payer's tariffs that has one, whatever the length of its prefix."""
+        for tariff in self.tariffs[payer.id]:
+            rate = tariff.table.find(number, at)
+            if rate is not None:
+                return tariff, rate
+        raise _Refused(NotPriced(NotPricedReason.NO_RATE, payer, f"account {payer.number} has no rate for {number}"))
+
+    def _convert(self, base: str, quote: str, at: datetime, account: Account) -> Conversion:
+        try:
+            return self.exchange_rates.find(base, quote, at)
+        except MissingExchangeRate as error:
+            raise _Refused(NotPriced(NotPricedReason.NO_EXCHANGE_RATE, account, str(error))) from None
 
     def _termination(self, number: str, at: datetime) -> LevelTerms | None:
         if self.termination is None:
             return None
+        admin = self.path[-1]
         provider, tariff = self.termination
-        chosen = _choose((tariff,), number, at)
-        if chosen is None:
+        rate = tariff.table.find(number, at)
+        if rate is None:
             return None
-        return LevelTerms(self.path[-1], provider, tariff, chosen[1], self._convert(tariff, provider, at))
+        conversion = self._convert(tariff.group.currency, provider.currency, at, admin)
+        return LevelTerms(admin, provider, tariff, rate, conversion)
 
     def _commissions(self, levels: Sequence[LevelTerms], at: datetime) -> tuple[CommissionTerms, ...]:
         # For each run of commission resellers, from the top down: the topmost shares the price it passes on, each
@@ -240,20 +292,15 @@ class Cascade:
         commissions: list[CommissionTerms] = []
         for index in range(len(levels) - 1, 0, -1):
             payer, payee = levels[index].payer, levels[index].payee
-            if not payer.is_commission_reseller:
-                continue
-            if payee.is_commission_reseller:
-                conversion = self.exchange_rates.find(payee.currency, payer.currency, at)
-                commissions.append(CommissionTerms(payee, payer, None, conversion))
-            else:
-                commissions.append(CommissionTerms(payee, payer, index, same_currency(payer.currency)))
+            if payer.is_commission_reseller:
+                source = None if payee.is_commission_reseller else index
+                base = payer.currency if source is not None else payee.currency
+                conversion = self._convert(base, payer.currency, at, payer)
+                commissions.append(CommissionTerms(payee, payer, source, conversion))
         return tuple(commissions)
 
 
-def _choose(tariffs: Sequence[Tariff], number: str, at: datetime) -> tuple[Tariff, Rate] | None:
-    """The rate for a number in the first tariff that has one, whatever the length of its prefix."""
-    for tariff in tariffs:
-        rate = tariff.table.find(number, at)
-        if rate is not None:
-            return tariff, rate
-    return None
+class _Refused(Exception):
+    def __init__(self, reason: NotPriced) -> None:
+        super().__init__(reason.detail)
+        self.reason = reason

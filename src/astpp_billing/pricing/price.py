@@ -18,7 +18,7 @@ from math import floor, lcm
 from attrs import frozen
 
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import MAX_SCALE, PLACES, Exact, check_whole, exact, from_units, round_half_up
+from astpp_billing.money import MAX_SCALE, PLACES, Exact, check_whole, exact, from_units, most_within, round_half_up
 from astpp_billing.pricing.rates import Rate, RateGroup
 
 
@@ -100,8 +100,7 @@ class Terms:
         check_length(longest)
         if check_whole(funds, "funds") < 0:
             return 0
-        # round_half_up(n / d) ≤ funds  ⇔  2n + d < 2d(funds + 1)
-        most = ((2 * funds + 1) * self.denominator - 1) // 2 - self.fee
+        most = most_within(funds, 1, self.denominator) - self.fee
         if most < 0:
             return 0
         if not self.per_second:
@@ -124,7 +123,8 @@ def price(rate: Rate, seconds: int, places: int = PLACES) -> Decimal:
 def max_seconds(rate: Rate, funds: Exact, longest: int, places: int = PLACES) -> int:
     """The longest call, up to `longest` seconds, that `funds` pay for: the exact inverse of `price`.
 
-    For 0 ≤ n < `longest`: `price(n) ≤ funds < price(n + 1)`. Where not even one second can be paid, 0.
+    For the result n and funds from 0: `price(n) ≤ funds`, and `funds < price(n + 1)` unless n is `longest`. Where not
+    even one second can be paid, 0.
     """
     terms = _terms(rate, places)
     units = floor(Fraction(exact(funds, "funds")) * 10**places)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction
 from itertools import pairwise
 
 from attrs import frozen
 
 from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account
+from astpp_billing.money import check_whole
+from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.rates import Rate
 from astpp_billing.pricing.table import Tariff
 
@@ -25,6 +28,7 @@ class NotPricedReason(StrEnum):
     NOT_OFFERED = "rate group not offered by the seller"
     NO_RATE = "no rate"
     NO_EXCHANGE_RATE = "no exchange rate"
+    TOO_LARGE = "amount too large"
 
 
 @frozen
@@ -48,6 +52,20 @@ class LevelTerms:
     tariff: Tariff
     rate: Rate
     conversion: Conversion
+
+    @property
+    def terms(self) -> Terms:
+        """The rate, worked out for charging."""
+        return self.tariff.terms(self.rate)
+
+    def max_seconds(self, funds_micros: int, longest: int) -> int:
+        """The longest call, up to `longest` seconds, that `funds_micros` pay for, in the currency of the payment.
+
+        The exact inverse of what a call is charged on this level; 0 where not even one second can be paid.
+        """
+        if check_whole(funds_micros, "funds") < 0:
+            return 0
+        return self.terms.max_seconds(self.conversion.most(funds_micros) // self.terms.micros_per_unit, longest)
 
 
 @frozen
@@ -92,6 +110,11 @@ class CommissionTerms:
     source: int | None
     conversion: Conversion
 
+    @property
+    def factor(self) -> Fraction:
+        """What is paid for each micro of the pool: the receiver's percentage, converted into its currency."""
+        return Fraction(self.receiver.commission_percent) / 100 * self.conversion.factor
+
 
 @frozen
 class Commission:
@@ -119,8 +142,27 @@ class PathTerms:
     commissions: tuple[CommissionTerms, ...]
     termination: LevelTerms | None
 
+    @property
+    def payments(self) -> tuple[LevelTerms, ...]:
+        """All levels, with that of the termination last where there is one."""
+        return self.levels if self.termination is None else (*self.levels, self.termination)
 
-@frozen
+    def losses(self, rates: ExchangeRates, at: datetime) -> tuple[Account, ...]:
+        """The resellers that pay more per minute than they are paid, which only loss-less routing allows.
+
+        Both prices per minute are after markup and compared exactly, in the currency of the one that is paid.
+        A commission reseller passes its price on and so never sells at a loss. Raises `MissingExchangeRate` where
+        the currencies of the two rate groups cannot be compared.
+        """
+        losing = []
+        for sold, bought in pairwise(self.levels):
+            factor = rates.find(sold.tariff.group.currency, bought.tariff.group.currency, at).factor
+            if bought.tariff.per_minute(bought.rate) > sold.tariff.per_minute(sold.rate) * factor:
+                losing.append(bought.payer)
+        return tuple(losing)
+
+
+@frozen(slots=False)  # built for every call, and attrs builds it faster so
 class PricedCall:
     """A call with its amount on every level, in micros of each payer's currency.
 
@@ -150,34 +192,29 @@ class PricedCall:
         return None if terms is None else self._level(terms, self.amounts[-1])
 
     def _level(self, terms: LevelTerms, amount: int) -> Level:
-        return Level(terms, self.seconds, terms.tariff.terms(terms.rate).micros(self.seconds), amount)
+        return Level(terms, self.seconds, terms.terms.micros(self.seconds), amount)
 
     def profits(self) -> dict[int, Bag]:
-        """What each seller on the path is left with, by account id: earned in its child's currency, paid in its own."""
-        bags: dict[int, Bag] = {level.payee.id: {} for level in self.levels}
+        """What each seller on the path is left with, by account id: earned in its child's currency, paid in its own.
+
+        An admin that calls by itself is one too.
+        """
+        termination = self.terms.termination
+        bags: dict[int, Bag] = {} if termination is None else {termination.payer.id: {}}
+        bags.update({level.payee.id: {} for level in self.terms.levels})
         for account_id, currency, micros in self._flows():
             if account_id in bags:
                 bags[account_id][currency] = bags[account_id].get(currency, 0) + micros
         return {account_id: {code: sum_ for code, sum_ in bag.items() if sum_} for account_id, bag in bags.items()}
 
     def _flows(self) -> Iterator[tuple[int, str, int]]:
-        levels = self.levels if self.termination is None else (*self.levels, self.termination)
-        for level in levels:
-            yield level.payee.id, level.currency, level.amount_micros
-            yield level.payer.id, level.currency, -level.amount_micros
-        for share in self.commissions:
-            yield share.receiver.id, share.receiver.currency, share.amount_micros
-            yield share.payer.id, share.receiver.currency, -share.amount_micros
+        for level, amount in zip(self.terms.payments, self.amounts, strict=True):
+            yield level.payee.id, level.conversion.quote, amount
+            yield level.payer.id, level.conversion.quote, -amount
+        for share, amount in zip(self.terms.commissions, self.shares, strict=True):
+            yield share.receiver.id, share.receiver.currency, amount
+            yield share.payer.id, share.receiver.currency, -amount
 
     def losses(self, rates: ExchangeRates, at: datetime) -> tuple[Account, ...]:
-        """The resellers that pay more per minute than they are paid, which only loss-less routing allows.
-
-        Both prices per minute are after markup and compared exactly, in the currency of the one that is paid.
-        A commission reseller passes its price on and so never sells at a loss.
-        """
-        losing = []
-        for sold, bought in pairwise(self.terms.levels):
-            factor = rates.find(sold.tariff.group.currency, bought.tariff.group.currency, at).factor
-            if bought.tariff.per_minute(bought.rate) > sold.tariff.per_minute(sold.rate) * factor:
-                losing.append(bought.payer)
-        return tuple(losing)
+        """The resellers that sell this call below what they pay for it, as `PathTerms.losses` says."""
+        return self.terms.losses(rates, at)

@@ -100,18 +100,11 @@ class RateTable:
                 seen.add(id(node))
                 yield from node.rates
 
-    def node(self, number: str) -> Node | None:
-        """The node of the longest prefix that `number` begins with, or None."""
+    def range_of(self, number: str) -> tuple[str, str, Node | None]:
+        """A range of numbers, from its start up to its end, around `number`, and the node that they all have."""
         index = bisect_right(self._starts, number)
-        return self._nodes[index - 1] if index else None
-
-    def range_of(self, number: str) -> tuple[str, str]:
-        """The range, from its start up to its end, of numbers that have the same node as `number`."""
-        index = bisect_right(self._starts, number)
-        return (
-            self._starts[index - 1] if index else "",
-            self._starts[index] if index < len(self._starts) else LAST,
-        )
+        end = self._starts[index] if index < len(self._starts) else LAST
+        return (self._starts[index - 1], end, self._nodes[index - 1]) if index else ("", end, None)
 
     def find(self, number: str, at: datetime | None = None) -> Rate | None:
         """The rate for a number: of those in force at an instant, the one with the longest prefix.
@@ -119,7 +112,8 @@ class RateTable:
         Without an instant, the newest rate of the longest prefix. `number` is digits only; None where no prefix
         matches.
         """
-        node = self.node(number)
+        index = bisect_right(self._starts, number)
+        node = self._nodes[index - 1] if index else None
         return None if node is None else node.choose(at)
 
 

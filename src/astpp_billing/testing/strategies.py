@@ -1,0 +1,255 @@
+"""Hypothesis strategies for property tests of your own prices; they need the extra `testing`.
+
+```python
+from hypothesis import given
+from astpp_billing.pricing import PricedCall
+from astpp_billing.testing import strategies as billing
+
+@given(case=billing.calls())
+def test_nobody_but_the_provider_is_paid_more_than_the_buyer_pays(case):
+    assert isinstance(case.priced(), PricedCall)
+```
+
+Every value they give is valid, small enough to be read in a failing example, and likely to lie near a boundary: a
+prefix beside another one, a second before an increment ends, an instant at which a rate changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from attrs import evolve, frozen
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from astpp_billing.fx import ExchangeRate, ExchangeRates
+from astpp_billing.hierarchy import Account, Kind, Path, ResellerModel, price_owner
+from astpp_billing.money import MAX_MICROS, PLACES, Money
+from astpp_billing.money import currencies as all_currencies
+from astpp_billing.pricing import Cascade, NotPriced, PricedCall, Rate, RateGroup, RateTable, Tariff, Terms
+
+WALLETS = ("USD", "EUR", "JPY", "KWD")
+"""The currencies that accounts and rate groups are in, unless others are asked for: with 2, 0 and 3 minor units."""
+
+CHANGES = tuple(datetime(2025, 1, day, tzinfo=UTC) for day in (1, 10, 20))
+"""The instants at which rates and exchange rates of these strategies begin or end to be in force."""
+
+
+def currencies() -> SearchStrategy[str]:
+    """The code of any currency of ISO 4217."""
+    return st.sampled_from(all_currencies())
+
+
+def micros(most: int = MAX_MICROS, *, least: int = 0) -> SearchStrategy[int]:
+    """An amount in whole micros from `least` to `most`."""
+    return st.integers(least, most)
+
+
+def money(currency: str | None = None, *, most: int = MAX_MICROS) -> SearchStrategy[Money]:
+    """Amounts from minus `most` to `most` micros, in `currency` or in any."""
+    codes = currencies() if currency is None else st.just(currency)
+    return st.builds(Money.from_micros, micros(most, least=-most), codes)
+
+
+def exact_decimals(most: int = 1000, places: int = PLACES) -> SearchStrategy[Decimal]:
+    """Decimals from 0 to `most` with at most `places` decimal places; often round ones, as prices are."""
+    fine = st.integers(0, most * 10**places).map(lambda units: Decimal(units).scaleb(-places))
+    coarse = st.integers(0, min(most, 20) * 100).map(lambda cents: Decimal(cents).scaleb(-2))
+    return st.one_of(coarse, fine)
+
+
+def percentages(most: int = 100) -> SearchStrategy[Decimal]:
+    """Percentages from 0 to `most`, with at most four decimal places."""
+    return exact_decimals(most, 4)
+
+
+def instants() -> SearchStrategy[datetime]:
+    """Instants in UTC around those of `CHANGES`: on them, a microsecond before, and anywhere near; none before all."""
+    exactly = st.sampled_from(CHANGES)
+    before = st.sampled_from(CHANGES[1:]).map(lambda instant: instant - timedelta(microseconds=1))
+    between = st.datetimes(datetime(2025, 1, 1), datetime(2025, 2, 1), timezones=st.just(UTC))  # noqa: DTZ001 (as asked for)
+    return st.one_of(exactly, before, between)
+
+
+@st.composite
+def exchange_rates(draw: DrawFn, codes: Sequence[str] = WALLETS) -> ExchangeRates:
+    """A table that connects all `codes` from the first of `CHANGES` on, directly or by crosses; some rates change."""
+    rates: list[ExchangeRate] = []
+    for index, code in enumerate(codes[1:], start=1):
+        pair = [code, draw(st.sampled_from(codes[:index]))]
+        later = draw(st.sets(st.sampled_from(CHANGES[1:]), max_size=1))
+        for valid_from in (CHANGES[0], *sorted(later)):
+            base, quote = draw(st.permutations(pair))
+            factor = draw(exact_decimals(200, 5).filter(bool))
+            rates.append(ExchangeRate(base, quote, factor, valid_from, draw(st.sampled_from(["ecb", "manual"]))))
+    return ExchangeRates(rates)
+
+
+def prefixes(most: int = 6) -> SearchStrategy[str]:
+    """Prefixes of 1 to `most` digits; with many 9s and common beginnings, so that they nest and touch."""
+    nines = st.sampled_from(["9", "99", "999", "19", "199", "1999", "1", "2", "20"])
+    return st.one_of(nines, st.text("019", min_size=1, max_size=most), st.text("0123456789", min_size=1, max_size=most))
+
+
+@st.composite
+def rates(draw: DrawFn, prefix: str | None = None, *, dated: bool = False) -> Rate:
+    """A rate for `prefix` or any; `dated` ones may begin and end to be in force at `CHANGES`."""
+    validity: list[datetime | None] = [None, None]
+    if dated:
+        begins = draw(st.sampled_from([None, *CHANGES[:-1]]))
+        ends = draw(st.sampled_from([None, *(each for each in CHANGES if begins is None or each > begins)]))
+        validity = [begins, ends]
+    return Rate(
+        draw(prefixes()) if prefix is None else prefix,
+        draw(exact_decimals()),
+        draw(st.one_of(st.just(Decimal(0)), exact_decimals())),
+        included_seconds=draw(st.sampled_from([0, 0, 1, 3, 10, 61])),
+        initial_increment=draw(st.sampled_from([None, 0, 1, 6, 30, 60])),
+        increment=draw(st.sampled_from([None, 1, 6, 7, 60])),
+        valid_from=validity[0],
+        valid_until=validity[1],
+    )
+
+
+@st.composite
+def rate_lists(draw: DrawFn, *, dated: bool = True, max_size: int = 12) -> tuple[Rate, ...]:
+    """Rates that fit into one table: of those for one prefix no two come into force at the same time."""
+    return tuple(
+        draw(st.lists(rates(dated=dated), max_size=max_size, unique_by=lambda rate: (rate.prefix, rate.valid_from)))
+    )
+
+
+def rate_tables(*, dated: bool = True, max_size: int = 12) -> SearchStrategy[RateTable]:
+    """Tables of at most `max_size` rates, some of them nested, some in force for a time only if `dated`."""
+    return rate_lists(dated=dated, max_size=max_size).map(RateTable)
+
+
+@st.composite
+def rate_groups(draw: DrawFn, owner_id: int = 1, currency: str | None = None) -> RateGroup:
+    """Rate groups of one owner, with a markup, defaults and rounding of their own."""
+    return RateGroup(
+        name=draw(st.sampled_from(["retail", "wholesale", "night"])),
+        owner_id=owner_id,
+        currency=draw(st.sampled_from(WALLETS)) if currency is None else currency,
+        markup_percent=draw(st.one_of(st.just(Decimal(0)), percentages(), st.just(Decimal("-12.5")))),
+        default_initial_increment=draw(st.sampled_from([0, 1, 60])),
+        default_increment=draw(st.sampled_from([1, 6, 60])),
+        places=draw(st.sampled_from([PLACES, PLACES, 4, 2, 0])),
+        version=draw(st.integers(0, 3)),
+    )
+
+
+@st.composite
+def tariffs(draw: DrawFn, owner_id: int = 1, currency: str | None = None, *, complete: bool = True) -> Tariff:
+    """Tariffs of one owner; a `complete` one has a rate for each first digit, and so prices every number."""
+    listed = list(draw(rate_lists(max_size=6)))
+    if complete:
+        taken = {rate.prefix for rate in listed if rate.valid_from is None}
+        common = draw(rates("0"))
+        listed += [evolve(common, prefix=digit) for digit in "0123456789" if digit not in taken]
+        listed = [evolve(rate, valid_until=None) if len(rate.prefix) == 1 else rate for rate in listed]
+    return Tariff(draw(rate_groups(owner_id, currency)), RateTable(listed))
+
+
+@st.composite
+def paths(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = WALLETS) -> Path:
+    """A buyer, any mixture of distributors and commission resellers, and the admin; each wallet in any of `currencies`.
+
+    The buyer is a customer or, sometimes, a reseller that calls itself. The ids count from 1, the admin's.
+    """
+    accounts = [Account(id=1, number="admin", kind=Kind.ADMIN, currency=draw(st.sampled_from(currencies)))]
+    models = draw(st.lists(st.sampled_from(ResellerModel), max_size=max_resellers))
+    for account_id, model in enumerate(models, start=2):
+        accounts.append(
+            Account(
+                id=account_id,
+                number=f"{model[0]}{account_id}",
+                kind=Kind.RESELLER,
+                model=model,
+                parent_id=account_id - 1,
+                currency=draw(st.sampled_from(currencies)),
+                commission_percent=draw(percentages()) if model is ResellerModel.COMMISSION else Decimal(0),
+            )
+        )
+    if not models or draw(st.integers(0, 9)):
+        buyer_id = len(accounts) + 1
+        code = draw(st.sampled_from(currencies))
+        buyer = Account(id=buyer_id, number="buyer", kind=Kind.CUSTOMER, parent_id=buyer_id - 1, currency=code)
+        accounts.append(buyer)
+    return tuple(reversed(accounts))
+
+
+@st.composite
+def cascades(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = WALLETS) -> Cascade:
+    """Cascades that price every number of digits, on every level, from the first of `CHANGES` on.
+
+    Some accounts have rates of their own before those of their group; some cascades know the provider's rates.
+    """
+    path = draw(paths(max_resellers=max_resellers, currencies=currencies))
+    offered: dict[int, list[Tariff]] = {}
+    for index, payer in enumerate(path[:-1]):
+        if index and payer.is_commission_reseller:
+            continue
+        owner = price_owner(path, index)
+        own = (
+            [draw(tariffs(owner.id, draw(st.sampled_from(currencies)), complete=False))] if draw(st.booleans()) else []
+        )
+        offered[payer.id] = [*own, draw(tariffs(owner.id, draw(st.sampled_from(currencies))))]
+    termination = None
+    if draw(st.booleans()):
+        provider = Account(id=99, number="carrier", kind=Kind.PROVIDER, currency=draw(st.sampled_from(currencies)))
+        termination = (provider, draw(tariffs(provider.id, draw(st.sampled_from(currencies)), complete=False)))
+    return Cascade(path, offered, draw(exchange_rates(currencies)), termination)
+
+
+def numbers(known: Iterable[str] = ()) -> SearchStrategy[str]:
+    """Numbers of digits that match one of the `known` prefixes, miss it by a digit, or have nothing to do with any."""
+    digits = st.text("0123456789", min_size=1, max_size=9)
+    listed = sorted(set(known))
+    if not listed:
+        return digits
+    suffixes = st.one_of(st.sampled_from(["", "0", "9", "99"]), digits)
+    matching = st.builds("{}{}".format, st.sampled_from(listed), suffixes)
+    beside = [
+        str(int(prefix) + step).zfill(len(prefix)) for prefix in listed for step in (-1, 1) if int(prefix) + step >= 0
+    ]
+    shorter = [prefix[:-1] for prefix in listed if len(prefix) > 1]
+    missing = st.builds("{}{}".format, st.sampled_from(beside + shorter), suffixes)
+    return st.one_of(matching, missing, digits)
+
+
+def call_seconds(terms: Iterable[Terms] = (), *, most: int = 7200) -> SearchStrategy[int]:
+    """Lengths from 0 to `most` seconds, likely around the end of the included time and of increments of `terms`."""
+    edges = {0, 1, 59, 60, 61}
+    for each in terms:
+        begun = each.included + each.initial
+        for edge in (each.included, begun, *(begun + blocks * each.increment for blocks in (1, 2, 17))):
+            edges.update((edge - 1, edge, edge + 1))
+    return st.one_of(st.sampled_from(sorted(edge for edge in edges if 0 <= edge <= most)), st.integers(0, most))
+
+
+@frozen
+class Call:
+    """A cascade with a call that it can price."""
+
+    cascade: Cascade
+    number: str
+    seconds: int
+    at: datetime
+
+    def priced(self) -> PricedCall | NotPriced:
+        """What the cascade makes of the call."""
+        return self.cascade.price(self.number, self.seconds, self.at)
+
+
+@st.composite
+def calls(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = WALLETS) -> Call:
+    """A cascade with a call to a number near its prefixes, of a length near the edges of its increments."""
+    cascade = draw(cascades(max_resellers=max_resellers, currencies=currencies))
+    listed = {rate.prefix for offered in cascade.tariffs.values() for tariff in offered for rate in tariff.table}
+    number, at = draw(numbers(listed)), draw(instants())
+    terms = cascade.terms(number, at)
+    assert not isinstance(terms, NotPriced), terms
+    return Call(cascade, number, draw(call_seconds(level.terms for level in terms.payments)), at)
