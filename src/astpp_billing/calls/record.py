@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
+from astpp_billing.ledger import MAX_KEY
 
 MAX_SECONDS = 10 * 24 * 3600
 """The longest call that is believed: ten days. A longer one is a broken clock or a stuck channel."""
@@ -63,7 +64,12 @@ class CallRecord:
         if self.ended_at < self.started_at:
             raise InvalidValue(f"the call ends at {self.ended_at} before it starts at {self.started_at}")
 
+    def __attrs_post_init__(self) -> None:
+        if len(self.key) > MAX_KEY:
+            raise InvalidValue(f"switch and leg together are named by too long a text: {self.key!r:.80}…")
+
     @property
     def key(self) -> str:
-        """The idempotency key of settling this record."""
-        return f"call:{self.switch_id}:{self.leg_uuid}"
+        """The idempotency key of settling this record: no two pairs of switch and leg have the same."""
+        switch_id = self.switch_id.replace("%", "%25").replace(":", "%3A")
+        return f"call:{switch_id}:{self.leg_uuid}"

@@ -30,6 +30,7 @@ class UnratedReason(StrEnum):
     NOT_OFFERED = "rate group not offered by the seller"
     NO_RATE = "no rate"
     NO_EXCHANGE_RATE = "no exchange rate"
+    TOO_LARGE = "amount too large"
 
 
 @frozen(kw_only=True)

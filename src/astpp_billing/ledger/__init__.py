@@ -3,6 +3,7 @@
 from astpp_billing.ledger.charge import Charge, ChargeKind
 from astpp_billing.ledger.posting import (
     MATERIALISED,
+    MAX_KEY,
     Book,
     LedgerAccount,
     Posting,
@@ -16,6 +17,7 @@ from astpp_billing.ledger.profit import Flow, profit
 
 __all__ = [
     "MATERIALISED",
+    "MAX_KEY",
     "Book",
     "Charge",
     "ChargeKind",
