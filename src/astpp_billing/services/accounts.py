@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
 
 from astpp_billing.clock import Clock
-from astpp_billing.errors import NotFound
+from astpp_billing.errors import HierarchyError, InvalidValue, NotFound
 from astpp_billing.hierarchy import (
     Account,
     BillingType,
@@ -17,16 +17,27 @@ from astpp_billing.hierarchy import (
     EndpointKind,
     Kind,
     Path,
+    ReceiptMode,
     ResellerModel,
+    Status,
     check_parent,
     check_path,
 )
 from astpp_billing.invoicing import InvoiceConfig
-from astpp_billing.money import Exact, exact, to_micros
+from astpp_billing.money import Exact, to_micros
 from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.services.issuing import settle_up
 
 NUMBER_DIGITS = 10
 """The digits of a generated account number."""
+
+
+_CHOICES: Mapping[str, type[BillingType | ReceiptMode | ResellerModel]] = {
+    "billing": BillingType,
+    "receipts": ReceiptMode,
+    "model": ResellerModel,
+}
+_FIXED = frozenset({"id", "number", "kind", "parent_id", "currency", "opened_at", "status"})
 
 
 class Accounts:
@@ -67,26 +78,21 @@ class Accounts:
         parent: Account | None,
         *,
         number: str | None = None,
-        credit_limit: Exact = 0,
-        billing: BillingType = BillingType.PREPAID,
         **options: Any,
     ) -> Account:
         if parent is not None:
             check_parent(kind, parent)
             options = {name: getattr(parent, name) for name in ("currency", "timezone", "locale")} | options
-        options["commission_percent"] = exact(options.get("commission_percent", 0), "commission rate")
         with self._storage.begin() as uow:
             account = Account(
                 number=self._free_number(uow) if number is None else number,
                 kind=kind,
                 parent_id=None if parent is None else parent.id,
-                billing=BillingType(billing),
-                credit_limit_micros=to_micros(credit_limit, "credit limit"),
                 opened_at=self._clock.now(),
-                **options,
+                **_fields(options),
             )
             if parent is not None:
-                check_path((account, *uow.path(parent.id)))
+                _check_place(uow, account, parent)
             return uow.add_account(account)
 
     def _free_number(self, uow: UnitOfWork) -> str:
@@ -111,31 +117,66 @@ class Accounts:
             return uow.path(account.id)
 
     def change(self, account: Account, **changes: Any) -> Account:
-        """Change fields of an account, by their names in `Account`; number, kind, parent and currency stay."""
-        fixed = {"id", "number", "kind", "parent_id", "currency", "opened_at"} & changes.keys()
+        """Change what an account was opened with, by the same names; number, kind, parent and currency stay.
+
+        Where it changes how the account is billed (prepaid or postpaid, or when a prepaid one gets its receipts), what
+        it was charged so far is put on documents first, the old way.
+        """
+        fixed = _FIXED & changes.keys()
         if fixed:
             raise TypeError(f"these fields of an account cannot be changed: {', '.join(sorted(fixed))}")
-        return self._change(account.number, lambda stored: evolve(stored, **changes))
+        with self._storage.begin() as uow:
+            stored = _found(uow, account.number)
+            changed = evolve(stored, **_fields(changes))
+            if _way_of_billing(changed) != _way_of_billing(stored):
+                settle_up(uow, stored, self._clock.now())
+            uow.update_account(changed)
+            return changed
 
     def move(self, account: Account, parent: Account) -> Account:
         """Put an account below another parent; past charges and documents stay where they were.
 
-        Raises `HierarchyError` where that would close a cycle, or the parent cannot sell.
+        The parent that it leaves first issues documents for all that it charged. Raises `HierarchyError` where the move
+        would close a cycle, or the parent cannot sell.
         """
         with self._storage.begin() as uow:
-            moved = _found(uow, account.number).under(parent.id)
-            check_path((moved, *uow.path(parent.id)))
-            uow.update_account(moved)
+            stored = _found(uow, account.number)
+            moved = stored.under(parent.id)
+            _check_place(uow, moved, parent)
+            if moved != stored:
+                settle_up(uow, stored, self._clock.now())
+                uow.update_account(moved)
             return moved
 
-    def _change(self, number: str, change: Callable[[Account], Account]) -> Account:
+    def close(self, *accounts: Account) -> Sequence[Account]:
+        """Close accounts, all or none: they can no longer be charged, and their money history stays.
+
+        What they were charged so far is put on documents first. Raises `HierarchyError` for an account with children
+        that are open and not among those to be closed. One that is closed already stays so.
+        """
         with self._storage.begin() as uow:
-            changed = change(_found(uow, number))
-            uow.update_account(changed)
-            return changed
+            leaving = {account.id for account in accounts}
+            for child in uow.accounts():
+                if child.parent_id in leaving and child.id not in leaving and child.status is Status.OPEN:
+                    parent = uow.account(child.parent_id)
+                    raise HierarchyError(f"account {parent.number} cannot be closed: its child {child.number} is open")
+            return [self._close(uow, uow.account(account.id)) for account in accounts]
+
+    def _close(self, uow: UnitOfWork, account: Account) -> Account:
+        if account.status is Status.CLOSED:
+            return account
+        settle_up(uow, account, self._clock.now())
+        closed = evolve(account, status=Status.CLOSED)
+        uow.update_account(closed)
+        return closed
 
     def add_endpoint(self, account: Account, *, user: str | None = None, address: str | None = None) -> None:
-        """Let an account pay for the calls of a SIP user, or from a network address, that name no account."""
+        """Let an account pay for the calls of a SIP user, or from a network address, that name no account.
+
+        Raises `AlreadyExists` where a user or an address stands for an account already.
+        """
+        if user is None and address is None:
+            raise InvalidValue(f"an endpoint of account {account.number} is a user or an address, and neither is given")
         with self._storage.begin() as uow:
             for kind, value in ((EndpointKind.USER, user), (EndpointKind.ADDRESS, address)):
                 if value is not None:
@@ -143,6 +184,8 @@ class Accounts:
 
     def configure_invoices(self, issuer: Account, **settings: Any) -> InvoiceConfig:
         """Set what an issuer prints on its documents, by the names of `InvoiceConfig`; the rest stays as it is."""
+        if "account_id" in settings:
+            raise TypeError(f"account {issuer.number} is the issuer, and account_id is no setting")
         with self._storage.begin() as uow:
             known = uow.find_invoice_config(issuer.id) or InvoiceConfig.default(issuer)
             config = evolve(known, **settings)
@@ -155,3 +198,30 @@ def _found(uow: UnitOfWork, number: str) -> Account:
     if account is None:
         raise NotFound(f"no account has the number {number!r}")
     return account
+
+
+def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as fields of `Account`: choices may be given as text, the credit limit in units of the currency."""
+    fields = dict(options)
+    if "credit_limit" in fields:
+        fields["credit_limit_micros"] = to_micros(fields.pop("credit_limit"), "credit limit")
+    for name, choice in _CHOICES.items():
+        value = fields.get(name)
+        if value is not None:
+            try:
+                fields[name] = choice(value)
+            except ValueError:
+                raise InvalidValue(f"{name} is one of {', '.join(choice)}, not {value!r}") from None
+    return fields
+
+
+def _check_place(uow: UnitOfWork, account: Account, parent: Account) -> None:
+    """Raise `HierarchyError` where an account cannot be below a parent."""
+    path = check_path((account, *uow.path(parent.id)))
+    for ancestor in path[1:]:
+        if ancestor.status is Status.CLOSED:
+            raise HierarchyError(f"nothing can be below {ancestor.number}, which is closed")
+
+
+def _way_of_billing(account: Account) -> tuple[BillingType, ReceiptMode | None]:
+    return account.billing, None if account.is_postpaid else account.receipts

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from astpp_billing.clock import Clock, to_epoch, utc
+from astpp_billing.clock import Clock, utc
+from astpp_billing.errors import BillingError, StorageError
 from astpp_billing.hierarchy import Account, Status
-from astpp_billing.invoicing import Document, DocumentKind, DuePeriod, due_periods, worth_issuing
-from astpp_billing.ledger import Charge, Posting, Reason, fingerprint
+from astpp_billing.invoicing import Document, DuePeriod
+from astpp_billing.ledger import Charge
 from astpp_billing.ports import Storage, UnitOfWork
-from astpp_billing.services.issuing import Draft, draft, issue
+from astpp_billing.services.issuing import bill, next_due
+from astpp_billing.services.proof import discrepancies
+
+NOT_ISSUED = "(not issued)"
+"""What stands for the number on a document that a dry run shows."""
 
 
 @frozen
 class Billed:
-    """A period that was due: the document it got, or None where there was nothing to bill."""
+    """A period that was due: the document it got, or None where there was nothing to bill.
+
+    Where `problem` says why, the account was set aside: the period is still due, and no later one was billed.
+    """
 
     account: Account
     due: DuePeriod
     document: Document | None
+    problem: str = ""
+
+
+class _SetAside(Exception):
+    """Undoes the transaction in hand; says what could not be billed, and why."""
+
+    def __init__(self, account: Account, due: DuePeriod, problem: str) -> None:
+        super().__init__(problem)
+        self.billed = Billed(account, due, None, problem)
+
+
+class _Undo(Exception):
+    """Ends a transaction without a trace."""
 
 
 class BillingRuns:
@@ -31,45 +52,62 @@ class BillingRuns:
         self._storage = storage
         self._clock = clock
 
-    def run(self, *, now: datetime | None = None, dry_run: bool = False) -> Iterator[Billed]:
+    def run(self, *, now: datetime | None = None, dry_run: bool = False) -> Sequence[Billed]:
         """Bill every period that has ended by `now` (the present, if not given) and was not billed yet.
 
         Each period is a transaction of its own: the run can be repeated, or killed and repeated, and no period gets two
-        documents. A missed day is caught up. With `dry_run` nothing is stored, and the documents that would
-        come have no real number.
+        documents. A missed day is caught up. An account whose ledger does not prove what it was charged, or that cannot
+        be billed for another reason, is set aside with the reason, and the others go on. With `dry_run` nothing is
+        stored, and the documents that would come have no real number.
         """
         until = self._clock.now() if now is None else utc(now, "now")
         with self._storage.begin() as uow:
-            accounts = [account for account in uow.accounts() if account.status is Status.OPEN]
-        for account in accounts:
-            yield from self._preview(account, until) if dry_run else self._bill(account, until)
+            accounts = [account.id for account in uow.accounts() if account.status is Status.OPEN]
+        bill_account = self._preview if dry_run else self._bill
+        return [billed for account_id in accounts for billed in bill_account(account_id, until)]
 
-    def _bill(self, account: Account, until: datetime) -> Iterator[Billed]:
-        while True:
+    def _bill(self, account_id: int, until: datetime) -> Sequence[Billed]:
+        done: list[Billed] = []
+        try:
+            while True:
+                with self._storage.begin() as uow:
+                    billed = self._next(uow, account_id, until, proved=bool(done))
+                if billed is None:
+                    return done
+                done.append(billed)
+        except _SetAside as aside:
+            return [*done, aside.billed]
+
+    def _preview(self, account_id: int, until: datetime) -> Sequence[Billed]:
+        """The same as `_bill`, in one transaction, which is undone."""
+        done: list[Billed] = []
+        try:
             with self._storage.begin() as uow:
-                since = uow.billed_until(account.id) or account.opened_at
-                due = next(due_periods(account, since, until), None)
-                if due is None:
-                    return
-                charges, drafted = _due(uow, account, due, self._clock.now())
-                document = None
-                if worth_issuing(account, drafted.assembled):
-                    uow.add_posting(_posting(account, due, drafted))
-                    document = issue(uow, drafted, [charge.id for charge in charges])
-                uow.set_billed_until(account.id, due.period.end)
-            yield Billed(account, due, document)
+                while billed := self._next(uow, account_id, until, proved=bool(done)):
+                    document = billed.document
+                    done.append(evolve(billed, document=document and evolve(document, id=0, number=NOT_ISSUED)))
+                raise _Undo
+        except _Undo:
+            return done
+        except _SetAside as aside:
+            return [*done, aside.billed]
 
-    def _preview(self, account: Account, until: datetime) -> Iterator[Billed]:
-        with self._storage.begin() as uow:
-            since = uow.billed_until(account.id) or account.opened_at
-            billed: set[int] = set()
-            for due in due_periods(account, since, until):
-                charges, drafted = _due(uow, account, due, self._clock.now(), billed)
-                document = None
-                if worth_issuing(account, drafted.assembled):
-                    billed |= {charge.id for charge in charges}
-                    document = drafted.document("(not issued)")
-                yield Billed(account, due, document)
+    def _next(self, uow: UnitOfWork, account_id: int, until: datetime, *, proved: bool) -> Billed | None:
+        """Bill the oldest period of an account that is due; None where there is none."""
+        account = uow.account(account_id)  # as it is now: it may have changed since the run began
+        due = next_due(uow, account, until) if account.status is Status.OPEN else None
+        if due is None:
+            return None
+        if not proved:
+            wrong = discrepancies(uow, account)
+            if wrong:
+                raise _SetAside(account, due, "; ".join(map(str, wrong)))
+        try:
+            return Billed(account, due, bill(uow, account, due, self._clock.now()))
+        except StorageError:
+            raise
+        except BillingError as error:
+            raise _SetAside(account, due, str(error)) from error
 
     def documents(self, account: Account | None = None) -> Sequence[Document]:
         """The documents of one account, or all, in the order they were issued."""
@@ -80,22 +118,3 @@ class BillingRuns:
         """The charges that a document stands for."""
         with self._storage.begin() as uow:
             return uow.charges(document_id=document.id)
-
-
-def _due(
-    uow: UnitOfWork, account: Account, due: DuePeriod, now: datetime, billed: set[int] | frozenset[int] = frozenset()
-) -> tuple[Sequence[Charge], Draft]:
-    unbilled = uow.unbilled(account.id, due.period.end)
-    charges = [charge for charge in unbilled if charge.id not in billed]
-    return charges, draft(uow, due.kind, uow.path(account.id), charges, now, due.period)
-
-
-def _posting(account: Account, due: DuePeriod, drafted: Draft) -> Posting:
-    end = to_epoch(due.period.end)
-    return Posting(
-        key=f"{due.kind}:{account.id}:{end}",
-        fingerprint=fingerprint(str(due.kind), account.id, end),
-        at=drafted.issued_at,
-        reason=Reason.INVOICE if due.kind is DocumentKind.INVOICE else Reason.RECEIPT,
-        transfers=drafted.transfers,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve
@@ -25,7 +25,7 @@ from astpp_billing.hierarchy import Account, EndpointKind, Kind, Path, ReceiptMo
 from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Charge, Posting, Reason, Transfer
 from astpp_billing.ports import Storage, UnitOfWork
-from astpp_billing.pricing import NotPriced, PricedCall
+from astpp_billing.pricing import Cascade, NotPriced, NotPricedReason, PricedCall
 from astpp_billing.services.issuing import draft, issue
 from astpp_billing.services.prices import PriceBook
 
@@ -42,8 +42,8 @@ class Calls:
         """Charge a call on every level of its path, once.
 
         The same record again changes nothing and gives what the first one gave. A record that cannot be rated is kept
-        with the reason (`Unrated`) and can be settled again by `retry`. Raises `IdempotencyConflict` where another
-        record had the same switch and leg.
+        with the reason (`Unrated`) and can be settled again by `retry`. A call that costs nothing on any level is kept
+        as rated, without a posting. Raises `IdempotencyConflict` where another record had the same switch and leg.
         """
         with self._storage.begin() as uow:
             known = uow.find_call(record.key)
@@ -55,28 +55,29 @@ class Calls:
                 return Settled(known, tuple(uow.charges(posting_key=known.key)), repeated=True)
             return Unrated(known, repeated=True)
 
-    def retry(self) -> Iterator[Settlement]:
-        """Settle every unrated record again, oldest first, each in a transaction of its own."""
-        with self._storage.begin() as uow:
-            waiting = uow.calls(CallStatus.UNRATED)
-        for entry in waiting:
-            with self._storage.begin() as uow:
-                known = uow.find_call(entry.key)
-                if known is None or known.status is CallStatus.RATED:
-                    continue  # settled by somebody else meanwhile
-                settled = self._settle(uow, entry.record)
-            yield settled  # after the commit: who stops here loses nothing, and may use the storage
+    def retry(self) -> Sequence[Settlement]:
+        """Settle every unrated record again, oldest first, each in a transaction of its own; returns what came of them.
 
-    def price(
-        self, account: Account, number: str, seconds: int, at: datetime | None = None
-    ) -> PricedCall | NotPriced:
+        A record is rated by the prices that held when its call started, and by the path that its account has now.
+        """
+        with self._storage.begin() as uow:
+            waiting = [entry.key for entry in uow.calls(CallStatus.UNRATED)]
+        settled: list[Settlement] = []
+        for key in waiting:
+            with self._storage.begin() as uow:
+                entry = uow.find_call(key)
+                if entry is not None and entry.status is CallStatus.UNRATED:  # nobody else settled it meanwhile
+                    settled.append(self._settle(uow, entry.record))
+        return settled
+
+    def price(self, account: Account, number: str, seconds: int, at: datetime | None = None) -> PricedCall | NotPriced:
         """What a call by an account would cost on every level if it started at an instant (the present, if not given).
 
         Nothing is charged or kept.
         """
         with self._storage.begin() as uow:
             cascade = self._book.cascade(uow, uow.path(account.id))
-        return cascade.price(number, seconds, self._clock.now() if at is None else utc(at))
+        return _price(cascade, number, seconds, self._clock.now() if at is None else utc(at))
 
     def get(self, key: str) -> CallEntry:
         """What became of the call with a key; `NotFound` if there is none."""
@@ -101,6 +102,8 @@ class Calls:
         buyer = _buyer(uow, record)
         if not isinstance(buyer, Account):
             return _keep(uow, record, None, buyer, now)
+        if not record.seconds:
+            return _rated(uow, record, buyer, (), now)  # costs nothing, whatever the rates: there is nothing to look up
         path = uow.path(buyer.id)
         refused = _refusal(record, path)
         if refused is not None:
@@ -109,7 +112,8 @@ class Calls:
         if record.provider is not None and (carrier is None or carrier.kind is not Kind.PROVIDER):
             unknown = (UnratedReason.UNKNOWN_ACCOUNT, f"no provider has the number {record.provider!r}")
             return _keep(uow, record, buyer, unknown, now)
-        call = self._book.cascade(uow, path, carrier).price(record.number, record.seconds, record.started_at)
+        cascade = self._book.cascade(uow, path, carrier)
+        call = _price(cascade, record.number, record.seconds, record.started_at)
         if isinstance(call, NotPriced):
             return _keep(uow, record, buyer, (UnratedReason(call.reason.value), call.detail), now)
         return _charge(uow, record, path, call, now)
@@ -120,6 +124,13 @@ _Refusal = tuple[UnratedReason, str]
 
 def _buyer(uow: UnitOfWork, record: CallRecord) -> Account | _Refusal:
     """Who pays: the account that the record names, else the one that its user or address stands for."""
+    buyer = _named(uow, record)
+    if isinstance(buyer, Account) and buyer.kind is Kind.PROVIDER:
+        return UnratedReason.UNKNOWN_ACCOUNT, f"account {buyer.number} is a provider, which pays for no calls"
+    return buyer
+
+
+def _named(uow: UnitOfWork, record: CallRecord) -> Account | _Refusal:
     if record.account is not None:
         named = uow.find_account(record.account)
         return named or (UnratedReason.UNKNOWN_ACCOUNT, f"no account has the number {record.account!r}")
@@ -132,11 +143,21 @@ def _buyer(uow: UnitOfWork, record: CallRecord) -> Account | _Refusal:
 
 
 def _refusal(record: CallRecord, path: Path) -> _Refusal | None:
-    if path[0].status is Status.CLOSED:
-        return UnratedReason.ACCOUNT_CLOSED, f"account {path[0].number} is closed"
+    for account in path:
+        if account.status is Status.CLOSED:
+            return UnratedReason.ACCOUNT_CLOSED, f"account {account.number} is closed"
     if not (record.number.isascii() and record.number.isdigit()):
         return UnratedReason.BAD_NUMBER, f"not a phone number: {record.number!r}"
     return None
+
+
+def _price(cascade: Cascade, number: str, seconds: int, at: datetime) -> PricedCall | NotPriced:
+    if cascade.termination is not None:
+        provider, tariff = cascade.termination
+        if provider.kind is not Kind.PROVIDER or tariff.group.owner_id != provider.id:
+            detail = f"rate group {tariff.group.name!r}, by which termination is paid, is not one of a provider's own"
+            return NotPriced(NotPricedReason.NOT_OFFERED, cascade.path[-1], detail)
+    return cascade.price(number, seconds, at)
 
 
 def _keep(uow: UnitOfWork, record: CallRecord, buyer: Account | None, refused: _Refusal, now: datetime) -> Unrated:
@@ -162,6 +183,8 @@ def _charge(uow: UnitOfWork, record: CallRecord, path: Path, call: PricedCall, n
             drafted = draft(uow, DocumentKind.RECEIPT, path[start:], (charge,), now)
             drafts.append((position, drafted))
             transfers += drafted.transfers
+    if not transfers:
+        return _rated(uow, record, path[0], (), now)
     uow.add_posting(
         Posting(
             key=record.key,
@@ -176,6 +199,10 @@ def _charge(uow: UnitOfWork, record: CallRecord, path: Path, call: PricedCall, n
     for position, drafted in reversed(drafts):
         document = issue(uow, drafted, (stored[position].id,))
         stored[position] = evolve(stored[position], document_id=document.id)
-    entry = CallEntry(record=record, status=CallStatus.RATED, account_id=path[0].id, settled_at=now)
+    return _rated(uow, record, path[0], stored, now)
+
+
+def _rated(uow: UnitOfWork, record: CallRecord, buyer: Account, charges: Sequence[Charge], now: datetime) -> Settled:
+    entry = CallEntry(record=record, status=CallStatus.RATED, account_id=buyer.id, settled_at=now)
     uow.save_call(entry)
-    return Settled(entry, tuple(stored))
+    return Settled(entry, tuple(charges))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from attrs import frozen
 
 from astpp_billing.clock import Clock
 from astpp_billing.errors import CurrencyMismatch, HierarchyError, IdempotencyConflict, InvalidValue, NotFound
 from astpp_billing.hierarchy import Account
-from astpp_billing.invoicing import Document, LineKind
 from astpp_billing.ledger import (
     MATERIALISED,
     Book,
-    Charge,
     LedgerAccount,
     Posting,
     Reason,
@@ -23,15 +21,7 @@ from astpp_billing.ledger import (
 )
 from astpp_billing.money import Money
 from astpp_billing.ports import Storage, UnitOfWork
-
-
-@frozen
-class Discrepancy:
-    """Something that the transfers do not prove: what it is, what is stored and what is proved, in micros."""
-
-    what: str
-    stored_micros: int
-    proved_micros: int
+from astpp_billing.services.proof import Discrepancy, compare, prove_history
 
 
 @frozen
@@ -61,21 +51,24 @@ class Ledger:
         Raises `CurrencyMismatch` for another currency than the account's, `InvalidValue` for an amount that is not
         positive, and `IdempotencyConflict` where the key stood for another refill.
         """
+        if not key:
+            raise InvalidValue(f"a refill of account {account.number} needs a key that no other refill has")
         if amount.currency != account.currency:
             raise CurrencyMismatch(f"account {account.number} is in {account.currency}, not {amount.currency}")
         if amount.micros <= 0:
-            raise InvalidValue(f"a refill is a positive amount, not {amount}")
-        if account.parent_id is None:
-            raise HierarchyError(f"account {account.number} has no parent that could take its money")
-        cash = LedgerAccount(account.parent_id, Book.CASH, account.currency)
-        posting = Posting(
-            key=f"refill:{key}",
-            fingerprint=fingerprint("refill", account.id, amount.micros, amount.currency),
-            at=self._clock.now(),
-            reason=Reason.REFILL,
-            transfers=transfer(cash, LedgerAccount(account.id, Book.WALLET, account.currency), amount.micros),
-        )
+            raise InvalidValue(f"a refill of account {account.number} is a positive amount, not {amount}")
+        wallet = LedgerAccount(account.id, Book.WALLET, account.currency)
         with self._storage.begin() as uow:
+            parent_id = uow.account(account.id).parent_id  # as it is now, wherever the account was moved
+            if parent_id is None:
+                raise HierarchyError(f"account {account.number} has no parent that could take its money")
+            posting = Posting(
+                key=f"refill:{key}",
+                fingerprint=fingerprint("refill", account.id, amount.micros, amount.currency),
+                at=self._clock.now(),
+                reason=Reason.REFILL,
+                transfers=transfer(LedgerAccount(parent_id, Book.CASH, account.currency), wallet, amount.micros),
+            )
             return _once(uow, posting)
 
     def balance(self, account: Account) -> Money:
@@ -93,8 +86,10 @@ class Ledger:
 
     def available(self, account: Account) -> Money:
         """What an account may still spend: its balance, and its credit limit if it is postpaid."""
-        limit = Money.from_micros(account.spendable_below_zero_micros, account.currency)
-        return self.balance(account) + limit
+        with self._storage.begin() as uow:
+            stored = uow.account(account.id)  # its limit as it is now
+            balance = uow.balance(LedgerAccount(stored.id, Book.WALLET, stored.currency))
+        return Money.from_micros(balance + stored.spendable_below_zero_micros, stored.currency)
 
     def posting(self, key: str) -> Posting:
         """The posting with a key; `NotFound` if there is none."""
@@ -125,43 +120,17 @@ class Ledger:
             proved = {a: micros for a, micros in uow.proved_balances().items() if a.book in MATERIALISED}
             stored = uow.balances()
             compared = sorted({*stored, *proved}, key=lambda a: (a.account_id, a.book, a.currency))
-            documents = uow.documents()
-            checks = [
-                *((f"{a.book} of account {a.account_id}", stored.get(a, 0), proved.get(a, 0)) for a in compared),
-                *_check_documents(documents, uow.charges()),
-                *(check for account in uow.accounts() for check in _check_account(uow, account, documents)),
-            ]
-        wrong = tuple(Discrepancy(*check) for check in checks if check[1] != check[2])
-        return Reconciliation(len(compared), len(documents), wrong)
-
-
-_Check = tuple[str, int, int]
-
-
-def _check_documents(documents: Sequence[Document], charges: Sequence[Charge]) -> Iterator[_Check]:
-    """Every document stands for the charges that are on it."""
-    on_document: dict[int | None, int] = {}
-    for charge in charges:
-        on_document[charge.document_id] = on_document.get(charge.document_id, 0) + charge.micros
-    for document in documents:
-        lines = sum(line.exact_micros for line in document.lines if line.kind is LineKind.CHARGES)
-        yield f"charges on document {document.number}", lines, on_document.get(document.id, 0)
-
-
-def _check_account(uow: UnitOfWork, account: Account, documents: Sequence[Document]) -> Iterator[_Check]:
-    """What left the wallet is what was charged; with tax and rounding it is what the documents bill, or is unbilled."""
-    flows = uow.flows(account.id)
-
-    def left_wallet(*books: Book) -> int:
-        return -sum(flows.get((Book.WALLET, book, account.currency), 0) for book in books)
-
-    charges = uow.charges(account_id=account.id)
-    charged = sum(charge.micros for charge in charges)
-    yield f"charges of account {account.number}", charged, left_wallet(Book.REVENUE)
-    billed = sum(document.total_micros for document in documents if document.account_id == account.id)
-    unbilled = sum(charge.micros for charge in charges if charge.document_id is None)
-    moved = left_wallet(Book.REVENUE, Book.TAX, Book.ROUNDING)
-    yield f"documents of account {account.number}", billed + unbilled, moved
+            accounts = {account.id: account for account in uow.accounts()}
+            wrong = compare(
+                (f"{a.book} of account {accounts[a.account_id].number}", stored.get(a, 0), proved.get(a, 0))
+                for a in compared
+            )
+            documents = 0
+            for account in accounts.values():
+                proof = prove_history(uow, account, uow.flows(account.id))
+                documents += proof.documents
+                wrong += proof.discrepancies
+        return Reconciliation(len(compared), documents, tuple(wrong))
 
 
 def _once(uow: UnitOfWork, posting: Posting) -> Posting:

@@ -15,6 +15,9 @@ from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.pricing import Cascade, Rate, RateGroup, RateTable, Tariff
 from astpp_billing.pricing.ratefile import read_rate_file
 
+MAX_CASCADES = 10_000
+"""How many cascades are kept at the most: a path that changes, or is not called for long, makes room for others."""
+
 
 class PriceBook:
     """Tariffs and cascades, built once for each version of the prices and shared by all threads."""
@@ -35,10 +38,12 @@ class PriceBook:
         """
         with self._lock:
             self._refresh(uow)
-            key = (path, carrier)
-            if key not in self._cascades:
-                self._cascades[key] = self._build(uow, path, carrier)
-            return self._cascades[key]
+            key = (path, carrier)  # whole accounts: one that has changed makes another path
+            cascade = self._cascades.pop(key, None) or self._build(uow, path, carrier)
+            if len(self._cascades) >= MAX_CASCADES:
+                del self._cascades[next(iter(self._cascades))]
+            self._cascades[key] = cascade  # as the last one, so that the first is the one not used for longest
+            return cascade
 
     def tariff(self, uow: UnitOfWork, group_name: str) -> Tariff:
         """A rate group with its rates, of the newest version; `NotFound` if there is none."""
@@ -106,6 +111,8 @@ class Prices:
         """
         if owner.kind is Kind.CUSTOMER:
             raise InvalidValue(f"a customer sells nothing, so {owner.number} cannot offer a rate group")
+        if owner.is_commission_reseller:
+            raise InvalidValue(f"a commission reseller sells at its parent's prices, so {owner.number} offers no group")
         group = RateGroup(
             name=name,
             owner_id=owner.id,
