@@ -74,6 +74,7 @@ class Chain:
 
 def chain(
     billing: Billing,
+    /,
     *resellers: Reseller,
     price: Exact = "0.06",
     cost: Exact = "0.01",
@@ -115,6 +116,7 @@ def chain(
 
 def offer(
     billing: Billing,
+    /,
     owner: Account,
     name: str,
     prices: Exact | Mapping[str, Exact],

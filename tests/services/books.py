@@ -1,0 +1,62 @@
+"""Short ways to look into the books."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from astpp_billing.billing import Billing
+from astpp_billing.calls import CallRecord, Settled, Unrated
+from astpp_billing.hierarchy import Account
+from astpp_billing.invoicing import Document
+from astpp_billing.ledger import Book, Posting
+
+
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]  # year, month, day and so on
+
+
+def balance(billing: Billing, account: Account) -> str:
+    return str(billing.ledger.balance(account))
+
+
+def moved(posting: Posting) -> list[tuple[int, Book, int, Book, int, str]]:
+    """Each transfer as who and which book, to whom and which book, how much."""
+    return [
+        (
+            one.source.account_id,
+            one.source.book,
+            one.target.account_id,
+            one.target.book,
+            one.micros,
+            one.source.currency,
+        )
+        for one in posting.transfers
+    ]
+
+
+def settled(billing: Billing, record: CallRecord) -> Settled:
+    result = billing.calls.settle(record)
+    assert isinstance(result, Settled), result
+    return result
+
+
+def unrated(billing: Billing, record: CallRecord) -> Unrated:
+    result = billing.calls.settle(record)
+    assert isinstance(result, Unrated), result
+    return result
+
+
+def totals(documents: list[Document]) -> list[tuple[str, str]]:
+    return [(document.number, str(document.total)) for document in documents]
+
+
+def everything(billing: Billing) -> dict[str, Any]:
+    """All that is stored about money."""
+    with billing.storage.begin() as uow:
+        return {
+            "accounts": list(uow.accounts()),
+            "balances": dict(uow.balances()),
+            "proved": dict(uow.proved_balances()),
+            "calls": list(uow.calls()),
+            "charges": list(uow.charges()),
+            "documents": list(uow.documents()),
+        }
