@@ -1,0 +1,102 @@
+"""`astpp-billing ledger`: refills, balances, profits, and the proof of the ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import click
+
+from astpp_billing.cli.app import App
+from astpp_billing.cli.params import NUMBER
+from astpp_billing.hierarchy import SELLERS
+from astpp_billing.money import Money
+from astpp_billing.services.ledger import Reconciliation
+
+
+@click.group()
+def ledger() -> None:
+    """Refill wallets, show the books, and prove them."""
+
+
+@ledger.command()
+@click.argument("number")
+@click.argument("amount", type=NUMBER)
+@click.option(
+    "--key",
+    required=True,
+    help="What makes the refill unique, such as the bank's reference: once for each key, however often it is sent.",
+)
+@click.pass_obj
+def refill(app: App, number: str, amount: Decimal, key: str) -> None:
+    """Put AMOUNT, in the account's currency, into the wallet of account NUMBER."""
+    account = app.account(number)
+    posting = app.billing.ledger.refill(account, Money(amount, account.currency), key=key)
+    balance = app.billing.ledger.balance(account)
+    app.output.result(
+        {"number": number, "key": posting.key, "at": posting.at, "balance": balance}, f"{number} has {balance}"
+    )
+
+
+@ledger.command()
+@click.pass_obj
+def books(app: App) -> None:
+    """Show the balance of every ledger account that is not zero, as the transfers prove it."""
+    numbers = app.numbers()
+    rows = [
+        {"number": numbers[it.account_id], "book": it.book, "balance": balance}
+        for it, balance in app.billing.ledger.books().items()
+    ]
+    rows.sort(key=lambda row: (str(row["number"]), str(row["book"])))
+    app.output.rows("books", rows, {"number": "Account", "book": "Book", "balance": "Balance"})
+
+
+@ledger.command()
+@click.pass_obj
+def profits(app: App) -> None:
+    """Show what each seller has earned, in each currency: revenue less what it paid, and commissions."""
+    rows = []
+    for account in app.billing.accounts.all():
+        if account.kind in SELLERS:
+            bag = [profit for _, profit in sorted(app.billing.ledger.profits(account).items())]
+            rows.append({"number": account.number, "name": account.name, "profit": bag})
+    app.output.rows("profits", rows, {"number": "Account", "name": "Name", "profit": "Profit"})
+
+
+@ledger.command()
+@click.pass_context
+def reconcile(ctx: click.Context) -> None:
+    """Prove every balance, charge and document from the transfers; exit code 1 if something does not agree."""
+    app: App = ctx.obj
+    with app.output.progress("Proving the ledger"):
+        proof = app.billing.ledger.reconcile()
+    rows = [
+        {
+            "what": it.what,
+            "stored_micros": it.stored_micros,
+            "proved_micros": it.proved_micros,
+            "difference_micros": it.stored_micros - it.proved_micros,
+        }
+        for it in proof.discrepancies
+    ]
+    counted = {"ledger_accounts": proof.ledger_accounts, "documents": proof.documents, "agrees": proof.agrees}
+    if proof.agrees and not app.output.as_json:
+        app.output.result(counted, proof_text(proof))
+    else:
+        columns = {
+            "what": "What",
+            "stored_micros": "Stored (micros)",
+            "proved_micros": "Proved (micros)",
+            "difference_micros": "Difference",
+        }
+        app.output.rows("discrepancies", rows, columns, **counted)
+    if not proof.agrees:
+        app.output.say(proof_text(proof))
+        ctx.exit(1)
+
+
+def proof_text(proof: Reconciliation) -> str:
+    """The result of the proof in one line."""
+    compared = f"{proof.ledger_accounts:,} balances and {proof.documents:,} documents compared with the transfers"
+    if proof.agrees:
+        return f"the ledger agrees: {compared}"
+    return f"the ledger does not agree in {len(proof.discrepancies):,} places: {compared}"

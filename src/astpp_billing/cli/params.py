@@ -1,0 +1,95 @@
+"""Types of options and arguments: instants, exact numbers, schedules, phone numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from astpp_billing.errors import BillingError
+from astpp_billing.money import check_currency, exact
+from astpp_billing.periods import BillingSchedule, Cadence
+
+
+class _Type(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4, and 8.1 will do
+    pass
+
+
+class Instant(_Type):
+    """An instant in ISO 8601; UTC if it names no offset."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The instant in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+            return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no instant in ISO 8601, such as 2026-12-01T00:00:00Z", param, ctx)
+
+
+class Number(_Type):
+    """An exact decimal number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The number, unchanged."""
+        try:
+            return exact(value, "the number")
+        except BillingError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Currency(_Type):
+    """The code of a currency."""
+
+    name = "currency"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code in capitals."""
+        try:
+            return check_currency(str(value).upper())
+        except BillingError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Schedule(_Type):
+    """A billing schedule: `daily`, `weekly:5` (Friday), `monthly:15`."""
+
+    name = "schedule"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> BillingSchedule:
+        """The schedule; the day is 1 where none is given."""
+        if isinstance(value, BillingSchedule):
+            return value
+        cadence, _, day = value.partition(":")
+        try:
+            return BillingSchedule(Cadence(cadence), int(day) if day else 1)
+        except ValueError:  # also InvalidValue: a day that the cadence does not have
+            self.fail(f"{value!r} is none of daily, weekly:1 to weekly:7, monthly:1 to monthly:31", param, ctx)
+
+
+class Phone(_Type):
+    """A phone number with its country code; `+`, spaces, dots, dashes and brackets are left out."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The digits."""
+        digits = "".join(char for char in value.removeprefix("+") if char not in " .-()/")
+        if not (digits.isascii() and digits.isdigit()):
+            self.fail(f"{value!r} is no phone number", param, ctx)
+        return str(digits)
+
+
+INSTANT = Instant()
+NUMBER = Number()
+CURRENCY = Currency()
+SCHEDULE = Schedule()
+PHONE = Phone()
