@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Table, insert
 
-from astpp_billing.errors import AlreadyExists, NotFound
+from astpp_billing.errors import AlreadyExists, NotFound, StorageError
 from astpp_billing.storage.sql.engine import BrokenConstraint
 
 _TAKEN = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
@@ -19,7 +19,13 @@ class Part:
     """One area of a unit of work."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._open_connection = connection
+
+    @property
+    def _connection(self) -> Connection:
+        if self._open_connection.closed:
+            raise StorageError("the transaction has ended")
+        return self._open_connection
 
     def _all(self, query: Select[Any]) -> Sequence[RowMapping]:
         return self._connection.execute(query).mappings().all()

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import inspect
 
-from astpp_billing.errors import StorageError
 from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
 from astpp_billing.storage.sql.documents import Documents
 from astpp_billing.storage.sql.engine import make_engine
 from astpp_billing.storage.sql.ledger import Ledger
-from astpp_billing.storage.sql.migrations import NEWEST, current_revision, upgrade
+from astpp_billing.storage.sql.maintenance import check_revision
+from astpp_billing.storage.sql.migrations import upgrade
 from astpp_billing.storage.sql.prices import Prices
 
 
@@ -38,12 +38,7 @@ class SqlStorage:
         with self._engine.begin() as connection:
             if not inspect(connection).get_table_names():
                 upgrade(connection)
-            found = current_revision(connection)
-        if found != NEWEST:
-            raise StorageError(
-                f"the database {self._engine.url.render_as_string()} is at revision {found}, "
-                f"this release needs {NEWEST}"
-            )
+            check_revision(connection)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
@@ -55,27 +50,3 @@ class SqlStorage:
         """Close all connections."""
         self._turns.close()
         self._engine.dispose()
-
-
-def upgrade_database(url: str) -> str:
-    """Bring a database to the revision that this release needs, and return that; all of it or nothing.
-
-    Raises what `open_storage` raises; a database of a newer release is refused, and left as it is.
-    """
-    engine = make_engine(url)
-    try:
-        with engine.begin() as connection:
-            upgrade(connection)
-    finally:
-        engine.dispose()
-    return NEWEST
-
-
-def database_revision(url: str) -> str | None:
-    """The revision that a database is at; None for an empty one. `NEWEST` is what this release needs."""
-    engine = make_engine(url)
-    try:
-        with engine.begin() as connection:
-            return current_revision(connection)
-    finally:
-        engine.dispose()
