@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from astpp_billing import Billing
-from astpp_billing.cli.output import Output, printable
+from astpp_billing.cli.output import Output
+from astpp_billing.cli.tables import printable
 from astpp_billing.errors import BillingError
 from astpp_billing.hierarchy import Account
 from astpp_billing.pricing import RateGroup

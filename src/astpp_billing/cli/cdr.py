@@ -10,8 +10,8 @@ import click
 from astpp_billing.calls import CallEntry, CallStatus, Settlement
 from astpp_billing.cli.app import App
 from astpp_billing.cli.ingest import Result, buyer_amount, find_files, ingest, summary, unrated_detail
-from astpp_billing.cli.output import Row, printable, text_value
 from astpp_billing.cli.payments import payment_lines, payments_of
+from astpp_billing.cli.tables import Row, printable, text_value
 from astpp_billing.freeswitch import ReadOptions
 
 
@@ -90,7 +90,7 @@ def list_(app: App, unrated: bool) -> None:
         "seconds": "Seconds",
         "status": "Status",
         **({"detail": "Why"} if unrated else {}),
-        "key": "Key",
+        "leg": "Leg",
     }
     app.output.rows("calls", rows, columns)
 
@@ -99,6 +99,8 @@ def _entry_row(entry: CallEntry) -> Row:
     record = entry.record
     return {
         "key": entry.key,
+        "switch": record.switch_id,
+        "leg": record.leg_uuid,
         "started_at": record.started_at,
         "payer": record.account or record.user or record.address,
         "account": record.account,
@@ -124,7 +126,7 @@ def retry(app: App) -> None:
     counted = Counter(settlement.entry.status for settlement in settled)
     rows = map(_retried_row, settled)
     columns = {"payer": "Payer", "number": "Number", "seconds": "Seconds", "status": "Status", "amount": "Amount"}
-    app.output.rows("calls", rows, {**columns, "detail": "Why", "key": "Key"})
+    app.output.rows("calls", rows, {**columns, "detail": "Why", "leg": "Leg"})
     app.output.say(f"{counted[CallStatus.RATED]:,} calls rated, {counted[CallStatus.UNRATED]:,} still not")
 
 

@@ -21,9 +21,10 @@ from astpp_billing.cli.demo_world import BILLING_DAY, CALL_DAY, MIDNIGHT_BERLIN,
 from astpp_billing.cli.documents import document_lines, document_row
 from astpp_billing.cli.ingest import Ingested, Result, find_files, ingest, unrated_detail
 from astpp_billing.cli.invoices import write_html
-from astpp_billing.cli.output import Output, Row
+from astpp_billing.cli.output import Output
 from astpp_billing.cli.samples import LOOPBACK, SIP, call_records
 from astpp_billing.cli.story import Story
+from astpp_billing.cli.tables import Row
 from astpp_billing.errors import MalformedRecord
 from astpp_billing.freeswitch import ReadOptions, read_file
 from astpp_billing.invoicing import Document, DocumentKind
@@ -38,7 +39,7 @@ _DECK_OWNERS = {
 }
 
 
-@click.command()
+@click.command(short_help="Bill a small reseller business from real data.")
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),

@@ -7,9 +7,9 @@ from itertools import groupby
 from astpp_billing import Billing, Money
 from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.cli.demo_world import World
-from astpp_billing.cli.output import Row
 from astpp_billing.cli.payments import Payment, of_price, payments_of
 from astpp_billing.cli.story import Story
+from astpp_billing.cli.tables import Row
 from astpp_billing.pricing import PricedCall
 
 _WHAT = {"charge": "", "commission": " commission", "termination": " for ending the call"}

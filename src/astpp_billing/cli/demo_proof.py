@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from astpp_billing import Billing, Money
 from astpp_billing.cli.demo_world import BILLING_DAY, REFILL, World
 from astpp_billing.cli.ledger import proof_text
-from astpp_billing.cli.output import Row
 from astpp_billing.cli.story import Story
+from astpp_billing.cli.tables import Row
 from astpp_billing.fx import ExchangeRates
 from astpp_billing.ledger import Book, LedgerAccount
 

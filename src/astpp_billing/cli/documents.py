@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from astpp_billing import l10n
-from astpp_billing.cli.output import Row, printable, width_of
+from astpp_billing.cli.tables import Row, printable, width_of
 from astpp_billing.invoicing import Document, DocumentLine, LineKind
 from astpp_billing.money import Money
 

@@ -9,14 +9,17 @@ import click
 from attrs import asdict
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.output import Row
 from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER
+from astpp_billing.cli.tables import Row
 from astpp_billing.fx import ExchangeRate
 
 
 @click.group()
 def fx() -> None:
-    """Set and list exchange rates; inverse and cross rates follow from them."""
+    """Set and list exchange rates.
+
+    Inverse and cross rates follow from them; a rate that is missing refuses, and is never 1.
+    """
 
 
 @fx.command("set")

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from astpp_billing import Billing
 from astpp_billing.calls import CallRecord, Settled, Settlement
-from astpp_billing.cli.output import Row
+from astpp_billing.cli.tables import Row
 from astpp_billing.errors import IdempotencyConflict, MalformedRecord
 from astpp_billing.freeswitch import Billable, NotBillable, NotBillableReason, ReadOptions, read_file
 from astpp_billing.money import Money

@@ -12,8 +12,8 @@ from attrs import asdict
 
 from astpp_billing.cli.app import App
 from astpp_billing.cli.documents import document_lines, document_row, line_row
-from astpp_billing.cli.output import Row
 from astpp_billing.cli.params import INSTANT, NUMBER
+from astpp_billing.cli.tables import Row
 from astpp_billing.invoicing import Document, Tax
 from astpp_billing.money import Money
 from astpp_billing.services.billing_runs import Billed

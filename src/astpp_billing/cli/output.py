@@ -8,40 +8,32 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol, TextIO
+from typing import Protocol
 
 import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
+from astpp_billing.cli.tables import Row, printable, write_table
 from astpp_billing.money import Money, minor_units, plain
-
-_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-Row = Mapping[str, object]
-"""What is shown of one thing: values by the names of its fields."""
 
 
 class Advance(Protocol):
     """Tells a progress bar how far the work is."""
 
-    def __call__(self, steps: int = 1, text: str | None = None) -> None:
-        """Go on by so many steps, and perhaps say what is being done now."""
+    def __call__(self, steps: int = 1) -> None:
+        """Go on by so many steps."""
         ...
 
 
@@ -54,8 +46,6 @@ def json_value(value: object) -> object:
             return plain(value)
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case date():
-            return value.isoformat()
         case Mapping():
             return {str(key): json_value(item) for key, item in value.items()}
         case str() | bool() | int() | None:
@@ -64,42 +54,6 @@ def json_value(value: object) -> object:
             return [json_value(item) for item in value]
         case _:
             return str(value)
-
-
-def text_value(value: object) -> str:
-    """A value as a table has it, on one line and without characters that could move the terminal's cursor."""
-    match value:
-        case None:
-            text = ""
-        case bool():
-            text = "yes" if value else "no"
-        case Decimal():
-            text = plain(value)
-        case datetime():
-            text = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-        case list() | tuple():
-            text = ", ".join(map(text_value, value))
-        case _:
-            text = str(value)
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """`text` with control characters, marks of writing direction and half surrogates replaced.
-
-    Names and numbers come from outside; none of them may move the cursor or turn the text around it.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join("\ufffd" if _is_unprintable(char) else char for char in text)
-
-
-def _is_unprintable(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _DIRECTIONS
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Money | Decimal | int) and not isinstance(value, bool)
 
 
 class Output:
@@ -149,18 +103,18 @@ class Output:
         if not sys.stderr.isatty():
             yield _no_progress
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-        known = (*columns, MofNCompleteColumn()) if total is not None else columns
-        with Progress(*known, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        text_column = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), text_column, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(printable(text), total=total)
 
-            def advance(steps: int = 1, text: str | None = None) -> None:
-                bar.update(task, advance=steps, description=None if text is None else printable(text))
+            def advance(steps: int = 1) -> None:
+                bar.update(task, advance=steps)
 
             yield advance
 
 
-def _no_progress(steps: int = 1, text: str | None = None) -> None:
+def _no_progress(steps: int = 1) -> None:
     pass
 
 
@@ -188,52 +142,3 @@ class JsonStream:
         for name, value in self._more.items():
             click.echo(f",\n  {json.dumps(name)}: {json.dumps(json_value(value), ensure_ascii=False)}", nl=False)
         click.echo("\n}")
-
-
-def write_table(rows: Sequence[Row], columns: Mapping[str, str], file: TextIO | None = None) -> None:
-    """Write a table to standard output: with rules and colours on a terminal, else as plain columns."""
-    out = sys.stdout if file is None else file
-    if out.isatty():
-        Console(file=out, highlight=False).print(rich_table(rows, columns))
-    else:
-        for line in plain_table(rows, columns):
-            click.echo(line.encode("utf-8", "replace"), file=None if file is None else out)
-
-
-def rich_table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
-    """The table for a terminal; what is too wide goes on in the next line, nothing is cut."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True)
-    for field, heading in columns.items():
-        right = _right(rows, field)
-        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    for row in rows:
-        table.add_row(*(Text(text_value(row.get(field))) for field in columns))
-    return table
-
-
-def plain_table(rows: Sequence[Row], columns: Mapping[str, str]) -> Iterator[str]:
-    """The lines of a table as columns of text, as wide as they need to be."""
-    cells = [list(columns.values()), *([text_value(row.get(field)) for field in columns] for row in rows)]
-    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
-    right = [_right(rows, field) for field in columns]
-    for line in cells:
-        yield "  ".join(map(_pad, line, widths, right)).rstrip()
-
-
-def _right(rows: Sequence[Row], field: str) -> bool:
-    values = [row.get(field) for row in rows if row.get(field) is not None]
-    return bool(values) and all(map(_is_number, values))
-
-
-def _pad(cell: str, width: int, right: bool) -> str:
-    space = " " * (width - width_of(cell))
-    return space + cell if right else cell + space
-
-
-def width_of(text: str) -> int:
-    """The columns that a text takes on a terminal: two for a wide character, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from astpp_billing import Billing
 from astpp_billing.calls import CallEntry
-from astpp_billing.cli.output import Row, printable
+from astpp_billing.cli.tables import Row, printable
 from astpp_billing.errors import NotFound
 from astpp_billing.ledger import Book, Charge, Posting
 from astpp_billing.money import Money, plain

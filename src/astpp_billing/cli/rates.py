@@ -9,10 +9,10 @@ import click
 from attrs import asdict
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.output import Row
 from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER, PHONE
 from astpp_billing.cli.payments import of_price, payment_lines
 from astpp_billing.cli.ratefiles import RateLines, open_rates
+from astpp_billing.cli.tables import Row
 from astpp_billing.errors import InvalidValue
 from astpp_billing.fx import Conversion
 from astpp_billing.money import Money
@@ -98,11 +98,11 @@ def list_(app: App, name: str | None, prefix: str) -> None:
     columns = {
         "prefix": "Prefix",
         "destination": "Destination",
-        "connection_fee": "Connection",
-        "price_per_minute": "Per minute",
-        "included_seconds": "Included s",
-        "initial_increment": "Initial s",
-        "increment": "Increment s",
+        "connection_fee": "Fee",
+        "price_per_minute": "Per min",
+        "included_seconds": "Free s",
+        "initial_increment": "First s",
+        "increment": "Next s",
         "valid_from": "From (UTC)",
         "valid_until": "Until (UTC)",
     }

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from astpp_billing.cli.output import Row, printable, rich_table
+from astpp_billing.cli.tables import Row, printable, rich_table
 
 WIDTH = 100
 
@@ -45,7 +45,7 @@ class Story:
 
     def table(self, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
         """A table."""
-        self._print(Padding(rich_table(rows, columns), (0, 0, 0, 2), expand=False))
+        self._print(Padding(rich_table(rows, columns, self._console.width - 2), (0, 0, 0, 2), expand=False))
 
     def commands(self, program: str, commands: Iterable[str]) -> None:
         """Commands of a program that can be copied as they are: a long one has its end of line escaped."""
