@@ -1,7 +1,7 @@
 """Exact money: whole millionths of one currency, and the one place where anything is rounded.
 
 Amounts are kept in *micros*, whole millionths of a currency unit, because that is what every database stores
-exactly in a 64-bit integer (DESIGN section 5). A float is refused wherever money is built; finer amounts than a
+exactly in a 64-bit integer (rules, section 5). A float is refused wherever money is built; finer amounts than a
 millionth must be rounded by their owner first, through `round_half_up`.
 """
 
@@ -32,7 +32,7 @@ Exact = Decimal | int | str
 """What an exact number may be given as. A float is not one: `0.1` is not a tenth."""
 
 EXACTLY = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""Sums and products of `Decimal`s without rounding, whatever precision the caller's own context has."""
+"""Sums and products of decimals without rounding, whatever precision the caller's own context has."""
 
 # ISO 4217, by minor units; the active currencies, without funds, metals and testing codes.
 _WITH_0 = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"

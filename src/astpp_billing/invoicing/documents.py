@@ -1,4 +1,4 @@
-"""Documents: receipts and invoices as they were issued, and what an issuer prints on them (DESIGN section 7)."""
+"""Documents: receipts and invoices as they were issued, and what an issuer prints on them (rules, section 7)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import check_currency, check_micros
+from astpp_billing.money import Money, check_currency, check_micros
 
 
 class ChargeKind(StrEnum):
@@ -44,3 +44,8 @@ class Charge:
     def __attrs_post_init__(self) -> None:
         if check_micros(self.micros, "charge") <= 0:
             raise InvalidValue(f"a charge is a positive amount, not {self.micros} micros")
+
+    @property
+    def amount(self) -> Money:
+        """What was charged."""
+        return Money.from_micros(self.micros, self.currency)

@@ -1,4 +1,4 @@
-"""Double entry: postings of transfers between ledger accounts, append-only (DESIGN section 5)."""
+"""Double entry: postings of transfers between ledger accounts, append-only (rules, section 5)."""
 
 from __future__ import annotations
 

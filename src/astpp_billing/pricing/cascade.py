@@ -1,7 +1,7 @@
 """The cascade: what every account on the path of a call pays to its parent, and who is paid a commission.
 
 Level i is what account i of the path pays to account i+1. A distributor and a customer pay by their own rate group; a
-commission reseller passes on the price that its child is charged (DESIGN section 4). A price is worked out once in
+commission reseller passes on the price that its child is charged (rules, section 4). A price is worked out once in
 its group's currency and from there converted once into each payer's currency, so no rounding ever adds to another.
 
 Pricing is fast because a path learns: the first call to a number finds, in every tariff on the path, the range that

@@ -1,10 +1,12 @@
-"""The price of a call at one level, and its exact inverse (DESIGN section 3).
+"""The price of a call at one level, and its exact inverse (rules, section 3).
 
-    seconds < 1            → 0
-    billable = seconds − included
-    billable ≤ 0           → connection fee
-    else  charged = initial + ceil(max(0, billable − initial) / increment) × increment
-          price   = connection fee + per_minute × (1 + markup/100) × charged / 60
+```
+seconds < 1            → 0
+billable = seconds − included
+billable ≤ 0           → connection fee
+else  charged = initial + ceil(max(0, billable − initial) / increment) × increment
+      price   = connection fee + per_minute × (1 + markup/100) × charged / 60
+```
 
 All of it is integer arithmetic over one common denominator, rounded once, at the end.
 """
