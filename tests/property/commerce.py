@@ -1,0 +1,175 @@
+"""Random businesses, and what can be done with them: the same on every storage."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from astpp_billing.billing import Billing
+from astpp_billing.calls import CallRecord
+from astpp_billing.clock import FixedClock
+from astpp_billing.errors import BillingError
+from astpp_billing.hierarchy import BillingType, ReceiptMode
+from astpp_billing.invoicing import Tax
+from astpp_billing.money import Money
+from astpp_billing.periods import BillingSchedule, Cadence
+from astpp_billing.testing.worlds import START, Chain, Reseller, call, chain, commission, distributor, offer
+
+CURRENCIES = ("USD", "EUR", "JPY")
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
+DAY = timedelta(days=1)
+
+prices = st.decimals(0, 2, places=4, allow_nan=False).map(str)
+percents = st.integers(0, 1000).map(lambda tenths: str(Decimal(tenths) / 10))
+schedules = st.one_of(
+    st.just(BillingSchedule(Cadence.DAILY)),
+    st.integers(1, 7).map(lambda day: BillingSchedule(Cadence.WEEKLY, day)),
+    st.integers(1, 31).map(lambda day: BillingSchedule(Cadence.MONTHLY, day)),
+)
+ways_of_billing: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "billing": st.sampled_from(BillingType),
+        "receipts": st.sampled_from(ReceiptMode),
+        "schedule": schedules,
+        "zero_invoices": st.booleans(),
+    }
+)
+options: SearchStrategy[dict[str, Any]] = st.builds(
+    lambda billing, more: billing | more,
+    ways_of_billing,
+    st.fixed_dictionaries(
+        {
+            "currency": st.sampled_from(CURRENCIES),
+            "timezone": st.sampled_from(ZONES),
+            "same_credential": st.booleans(),
+        }
+    ),
+)
+
+
+@frozen
+class Business:
+    """What is opened: resellers from the top down, the customer, prices, and the taxes of the sellers."""
+
+    resellers: tuple[Reseller, ...]
+    customer: dict[str, Any]
+    price: str
+    cost: str
+    taxes: tuple[str | None, ...]
+
+    def open(self, billing: Billing) -> Chain:
+        billing.prices.set_exchange_rate("EUR", "USD", "1.0867", valid_from=START - DAY)
+        billing.prices.set_exchange_rate("USD", "JPY", "149.37", valid_from=START - DAY)
+        shop = chain(billing, *self.resellers, price=self.price, cost=self.cost, **self.customer)
+        for seller, percent in zip((shop.admin, *shop.resellers), self.taxes, strict=True):
+            if percent is not None:
+                billing.accounts.configure_invoices(seller, tax=Tax("VAT", Decimal(percent)))
+        return shop
+
+
+@st.composite
+def businesses(draw: DrawFn) -> Business:
+    """A chain of up to three resellers of both models, in several currencies, billed in all ways."""
+    resellers = tuple(
+        distributor(draw(prices), **draw(options))
+        if draw(st.booleans())
+        else commission(draw(percents), **draw(options))
+        for _ in range(draw(st.integers(0, 3)))
+    )
+    taxes = tuple(draw(st.none() | percents) for _ in range(len(resellers) + 1))
+    return Business(resellers, draw(options), draw(prices), draw(prices), taxes)
+
+
+@st.composite
+def records(draw: DrawFn, legs: int | None = None) -> CallRecord:
+    """A call; with `legs`, few different ones, so that some come again, and some with another content."""
+    leg = draw(st.integers(0, 10**9 if legs is None else legs - 1))
+    return call(
+        draw(st.sampled_from(["chain-customer"] * 8 + ["chain-1", "chain-2", "chain-admin", "nobody"])),
+        draw(st.integers(0, 300)),
+        leg=str(leg),
+        number=draw(st.sampled_from(["441", "4420", "4421", "4422", "33", "x"])),
+        started_at=START + draw(st.integers(0, 70)) * DAY / 2,
+        provider=draw(st.sampled_from([None] * 6 + ["chain-provider", "chain-1"])),
+    )
+
+
+def distinct_records() -> SearchStrategy[list[CallRecord]]:
+    """Calls with different keys."""
+    return st.lists(records(), max_size=8, unique_by=lambda record: record.key)
+
+
+Command = tuple[str, tuple[Any, ...]]
+
+_accounts = st.sampled_from(["chain-customer", "chain-1", "chain-2", "chain-3", "chain-admin", "chain-provider"])
+_changes: SearchStrategy[dict[str, Any]] = st.one_of(
+    ways_of_billing,
+    st.fixed_dictionaries({"rate_group": st.sampled_from([None, "chain-customer", "chain-1", "missing"])}),
+    st.fixed_dictionaries({"commission_percent": percents}),
+    st.fixed_dictionaries({"timezone": st.sampled_from(ZONES), "schedule": schedules}),
+    st.fixed_dictionaries({"same_credential": st.booleans()}),
+)
+
+
+def commands(most: int = 14) -> SearchStrategy[list[Command]]:
+    """What people and switches do, in any order, right and wrong."""
+
+    def command(name: str, *arguments: SearchStrategy[Any]) -> SearchStrategy[Command]:
+        return st.tuples(st.just(name), st.tuples(*arguments))
+
+    settle = command("settle", records(legs=10))
+    return st.lists(
+        st.one_of(
+            *[settle] * 8,
+            command("refill", _accounts, st.integers(-1, 10**9), st.sampled_from(CURRENCIES), st.integers(0, 2)),
+            command("retry"),
+            command("move", _accounts, _accounts),
+            command("change", _accounts, _changes),
+            command("close", st.sampled_from(["new", "chain-customer", "chain-3"])),
+            command("open", _accounts, st.sampled_from(["new", "chain-1"])),
+            command("reprice", st.sampled_from(["chain-customer", "chain-1", "missing"]), prices),
+            command("pass", st.integers(1, 40)),
+            command("bill", st.booleans()),
+            command("bill", st.just(False)),
+        ),
+        max_size=most,
+    )
+
+
+def run(billing: Billing, clock: FixedClock, command: Command) -> Any:
+    """Do it; what came of it, which for a refusal is the kind of error."""
+    try:
+        return _run(billing, clock, *command)
+    except BillingError as error:
+        return type(error)
+
+
+def _run(billing: Billing, clock: FixedClock, name: str, arguments: Sequence[Any]) -> Any:
+    accounts = billing.accounts
+    match name, *arguments:
+        case "settle", record:
+            return billing.calls.settle(record)
+        case "refill", number, micros, currency, key:
+            return billing.ledger.refill(accounts.get(number), Money.from_micros(micros, currency), key=str(key))
+        case ("retry",):
+            return list(billing.calls.retry())
+        case "move", number, parent:
+            return accounts.move(accounts.get(number), accounts.get(parent))
+        case "change", number, changes:
+            return accounts.change(accounts.get(number), **changes)
+        case "close", number:
+            return list(accounts.close(accounts.get(number)))
+        case "open", parent, number:
+            return accounts.open_customer(accounts.get(parent), number=number)
+        case "reprice", group, price:
+            return offer(billing, accounts.get("chain-admin"), group, price)
+        case "pass", hours:
+            return clock.advance(timedelta(hours=7 * hours))
+        case "bill", dry_run:
+            return list(billing.documents.run(dry_run=dry_run))
+        case _:
+            raise AssertionError(name)
