@@ -249,6 +249,25 @@ def test_the_storage_is_free_while_the_results_of_a_retry_are_looked_at(billing:
     assert [str(billing.ledger.balance(shop.customer)) for _ in billing.calls.retry()] == ["-0.06 USD"]
 
 
+def test_what_somebody_else_settles_meanwhile_is_left_alone(billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = chain(billing, rate_group=None)
+    first, second = (unrated(billing, shop.call()).entry.key for _ in range(2))
+    billing.accounts.change(shop.customer, rate_group="chain-customer")
+    begin, begun = billing.storage.begin, []
+
+    def let_another_one_in() -> Any:
+        begun.append(1)
+        if len(begun) == 2:
+            somebody_else = Billing(billing.storage, billing.clock)
+            assert [result.entry.key for result in somebody_else.calls.retry()] == [first, second]
+        return begin()
+
+    monkeypatch.setattr(billing.storage, "begin", let_another_one_in)
+
+    assert billing.calls.retry() == []
+    assert str(billing.ledger.balance(shop.customer)) == "-0.12 USD"
+
+
 def test_a_late_record_is_rated_by_what_held_when_the_call_started(billing: Billing, clock: FixedClock) -> None:
     shop = chain(billing, distributor("0.03"), price="0.06")
     unrated(billing, shop.call(leg="early", user="x", account=None))

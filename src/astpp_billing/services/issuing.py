@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from attrs import frozen
 
 from astpp_billing.clock import to_epoch
-from astpp_billing.errors import HierarchyError
 from astpp_billing.hierarchy import Account, Path
 from astpp_billing.invoicing import (
     Assembled,
@@ -61,8 +60,7 @@ def draft(
     period: Period | None = None,
 ) -> Draft:
     """Work out the document that puts `charges` before the account at the start of `path`."""
-    if len(path) < 2:
-        raise HierarchyError(f"nobody sells to {path[0].number}, so nobody can bill it")
+    assert len(path) > 1, f"nobody sells to {path[0].number}, so nothing can have been charged to it"
     buyer, seller = path[0], path[1]
     config = _config(uow, path)
     rounding = uow.balance(LedgerAccount(buyer.id, Book.ROUNDING, buyer.currency))
