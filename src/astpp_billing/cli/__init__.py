@@ -15,8 +15,9 @@ def main() -> None:
     try:
         from astpp_billing.cli.app import cli
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
-        sys.stderr.write(f"astpp-billing needs {error.name}: install astpp-billing[cli]\n")
+        sys.stderr.write(f"astpp-billing needs {missing}: install astpp-billing[cli]\n")
         sys.exit(2)
     cli(prog_name="astpp-billing")

@@ -36,12 +36,10 @@ class App:
     @property
     def billing(self) -> Billing:
         """The database, which must exist: a mistyped name must not look like an empty business."""
-        if self._billing is None:
-            path = sqlite_path(self.database)
-            if path is not None and not path.exists():
-                raise click.UsageError(f"there is no database {path}; astpp-billing init makes one")
-            return self.open()
-        return self._billing
+        path = sqlite_path(self.database)
+        if self._billing is None and path is not None and not path.exists():
+            raise click.UsageError(f"there is no database {path}; astpp-billing init makes one")
+        return self.open()
 
     def open(self) -> Billing:
         """The database, which is made where there is none."""

@@ -195,7 +195,7 @@ class _Demo:
         return documents
 
     def _next_steps(self, documents: Sequence[Document], calls: Sequence[Row]) -> None:
-        program = f"{_program()} --database {shlex.quote(self._folder.url)}"
+        program = f"{program_name()} --database {shlex.quote(self._folder.url)}"
         story = self._story
         story.chapter(
             "Try it yourself",
@@ -216,7 +216,7 @@ class _Demo:
         )
 
 
-def _program() -> str:
+def program_name() -> str:
     """The command as it can be typed here: its name, or its path where the shell would not find it."""
     return "astpp-billing" if shutil.which("astpp-billing") else shlex.quote(sys.argv[0])
 

@@ -15,7 +15,7 @@ from astpp_billing import Billing
 from astpp_billing.calls import CallRecord, Settled, Settlement
 from astpp_billing.cli.tables import Row
 from astpp_billing.errors import IdempotencyConflict, MalformedRecord
-from astpp_billing.freeswitch import Billable, NotBillable, NotBillableReason, ReadOptions, read_file
+from astpp_billing.freeswitch import Billable, NotBillableReason, ReadOptions, read_file
 from astpp_billing.money import Money
 
 STDIN = "-"
@@ -99,11 +99,10 @@ def ingest(billing: Billing, files: Iterable[str], options: ReadOptions) -> Iter
         except MalformedRecord as error:
             yield Ingested(file=name, result=Result.BAD, detail=str(error))
         else:
-            match outcome:
-                case NotBillable(reason):
-                    yield Ingested(file=name, result=Result.NOT_BILLABLE, detail=_NOT_BILLABLE[reason])
-                case Billable(record):
-                    yield _settle(billing, name, record)
+            if isinstance(outcome, Billable):
+                yield _settle(billing, name, outcome.record)
+            else:
+                yield Ingested(file=name, result=Result.NOT_BILLABLE, detail=_NOT_BILLABLE[outcome.reason])
 
 
 def _read(name: str, most: int) -> bytes:

@@ -24,8 +24,6 @@ class Instant(_Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """The instant in UTC."""
-        if isinstance(value, datetime):
-            return value
         try:
             instant = datetime.fromisoformat(value)
             return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
@@ -66,8 +64,6 @@ class Schedule(_Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> BillingSchedule:
         """The schedule; the day is 1 where none is given."""
-        if isinstance(value, BillingSchedule):
-            return value
         cadence, _, day = value.partition(":")
         try:
             return BillingSchedule(Cadence(cadence), int(day) if day else 1)

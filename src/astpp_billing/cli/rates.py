@@ -132,12 +132,12 @@ def _list_groups(app: App) -> None:
 @click.pass_obj
 def explain_(app: App, number: str, name: str | None, account: str | None, seconds: int, at: datetime | None) -> None:
     """Explain what a call to NUMBER costs, step by step."""
-    if (name is None) == (account is None):
-        raise click.UsageError("give either --group or --account")
-    if name is not None:
+    if name is not None and account is None:
         _explain_group(app, name, number, seconds, at)
-    elif account is not None:
+    elif account is not None and name is None:
         _explain_account(app, account, number, seconds, at)
+    else:
+        raise click.UsageError("give either --group or --account")
 
 
 def _explain_group(app: App, name: str, number: str, seconds: int, at: datetime | None) -> None:

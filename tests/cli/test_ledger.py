@@ -1,0 +1,78 @@
+"""`astpp-billing ledger`."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from tests.cli.conftest import LOOPBACK, Command
+
+
+def test_a_refill_comes_once_for_each_key(shop: Command) -> None:
+    assert shop.out("ledger", "refill", "acc1", "10", "--key", "bank 1") == "acc1 has 10.00 USD\n"
+    again = shop.json("ledger", "refill", "acc1", "10.00", "--key", "bank 1")
+    assert again["balance"] == {"amount": "10.00", "currency": "USD"}
+    assert "was used before" in shop.run("ledger", "refill", "acc1", "11", "--key", "bank 1", code=1).stderr
+    assert shop.out("ledger", "refill", "acc1", "0.000001", "--key", "bank 2") == "acc1 has 10.000001 USD\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("acc1", "ten", "--key", "k"), 2, "is not a number"),
+        (("acc1", "0", "--key", "k"), 1, "positive amount"),
+        (("acc1", "0.0000001", "--key", "k"), 1, "finer than a millionth"),
+        (("acme", "1", "--key", "k"), 1, "no parent"),
+        (("nobody", "1", "--key", "k"), 1, "no account has the number 'nobody'"),
+        (("acc1", "1"), 2, "Missing option '--key'"),
+    ],
+)
+def test_what_cannot_be_refilled_is_told(shop: Command, arguments: tuple[str, ...], code: int, message: str) -> None:
+    assert message in shop.run("ledger", "refill", *arguments, code=code).stderr
+
+
+def test_the_books_of_each_currency_hold_nothing_together(shop: Command) -> None:
+    shop.run("ledger", "refill", "acc1", "10", "--key", "1")
+    shop.run("cdr", "ingest", LOOPBACK)
+    books = shop.json("ledger", "books")["books"]
+
+    micros = [int(book["balance"]["amount"].replace(".", "").ljust(3, "0") or 0) for book in books]
+    assert len(micros) == len(books) > 5
+    assert {book["book"] for book in books} >= {"wallet", "revenue", "commission", "cost", "payable", "cash"}
+    assert "acc1     wallet" in shop.out("ledger", "books")
+
+
+def test_profits_are_shown_for_sellers(shop: Command) -> None:
+    shop.run("cdr", "ingest", LOOPBACK)
+    profits = {one["number"]: one["profit"] for one in shop.json("ledger", "profits")["profits"]}
+
+    # 1.90 sold, a tenth of it to the agent, and to the carrier 3 s at 0.01 and 4 times 1 s at 0.02 a minute
+    assert profits == {
+        "acme": [{"amount": "1.708168", "currency": "USD"}],
+        "agent": [{"amount": "0.19", "currency": "USD"}],
+    }
+    assert "1.708168 USD" in shop.out("ledger", "profits")
+
+
+def test_a_ledger_that_agrees_is_proved(shop: Command) -> None:
+    shop.run("cdr", "ingest", LOOPBACK)
+
+    assert shop.out("ledger", "reconcile").startswith("the ledger agrees: ")
+    proof = shop.json("ledger", "reconcile")
+    assert proof["agrees"] is True
+    assert proof["discrepancies"] == []
+    assert proof["documents"] == 5
+
+
+def test_a_ledger_that_does_not_agree_is_told_in_a_table(shop: Command) -> None:
+    shop.run("cdr", "ingest", LOOPBACK)
+    with closing(sqlite3.connect(shop.database)) as database, database:
+        database.execute("UPDATE charges SET micros = micros + 5 WHERE micros = 700000 AND document_id IS NULL")
+    result = shop.run("ledger", "reconcile", code=1)
+
+    header, *lines = result.stdout.splitlines()
+    assert header.split() == ["What", "Stored", "(micros)", "Proved", "(micros)", "Difference"]
+    assert [line.split()[-1] for line in lines] == ["5", "5"]
+    assert "the ledger does not agree in 2 places" in result.stderr
+    proof = shop.json("ledger", "reconcile", code=1)
+    assert proof["agrees"] is False
+    assert proof["discrepancies"][0]["difference_micros"] == 5
