@@ -251,7 +251,7 @@ def test_the_same_commands_do_the_same_in_memory_and_in_sql() -> None:
     run_state_machine_as_test(
         TwoStorages,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

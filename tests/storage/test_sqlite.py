@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -345,3 +346,13 @@ def test_a_constraint_that_nobody_expected_is_a_storage_error(url: str, path: Pa
     with pytest.raises(StorageError, match="not on Sundays"), storage.begin() as work:
         admin(work)
     storage.close()
+
+
+def test_an_interruption_stays_one(url: str) -> None:
+    engine = make_engine(url)
+    connection = engine.connect()
+    broken = mock.patch.object(engine.dialect, "do_execute", side_effect=KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt), broken:
+        connection.exec_driver_sql("SELECT 1")
+    connection.close()
+    engine.dispose()

@@ -16,6 +16,7 @@ from astpp_billing.pricing.ratefile import (
     MAX_DESTINATION,
     RateFile,
     RateRow,
+    _lines,
     _read_quickly,
     _read_thoroughly,
     read_rate_file,
@@ -182,6 +183,9 @@ def test_the_second_occurrence_of_a_prefix_is_named() -> None:
     assert (error.line, error.column, error.value) == (4, "Code", " 48 ")
     assert "the prefix comes twice" in str(error)
 
+    error = refused(GOOD, "49,Germany,0,0,1,1,1", GOOD)
+    assert (error.line, error.column, error.value) == (4, "Code", "48")
+
 
 @pytest.mark.parametrize("line", ["48,Poland,0,0,0.02,60", "48,Poland,0,0,0.02,60,1,", "48;Poland;0;0;0.02;60;1", " "])
 def test_too_few_and_too_many_values(line: str) -> None:
@@ -328,10 +332,11 @@ def outcome(read: Callable[[Any], RateFile], text: object) -> RateFile | Billing
 
 @given(st.one_of(spoilt(), st.text(), st.lists(cells).map(lambda each: f"{HEADING}\n{','.join(each)}")))
 @example(f"\ufeff\n{HEADING}")
+@example("Code,Cost / Min\n1,1\n1,2")
 @example("Code,Cost / Min\n1")
 @example("Code,Cost / Min\n1\n2\n")
 def test_the_quick_way_reads_what_the_thorough_way_reads(text: str) -> None:
-    lines = list(io.StringIO(text, newline=""))
+    lines = _lines(io.StringIO(text, newline=""))
     quick = _read_quickly(lines)
     thorough = outcome(_read_thoroughly, lines)
 
@@ -342,9 +347,9 @@ def test_the_quick_way_reads_what_the_thorough_way_reads(text: str) -> None:
 def test_a_fault_is_where_the_error_says(text: str) -> None:
     error = outcome(read_rate_file, text)
     if isinstance(error, RateFileError) and error.column is not None and error.line > 1:
-        lines = list(io.StringIO(text, newline=""))
+        lines = _lines(io.StringIO(text, newline=""))
         headings, row = next(csv.reader(lines)), next(csv.reader(lines[error.line - 1 :]))
 
         assert row[headings.index(error.column)] == error.value
     else:
-        assert str(error) == str(outcome(_read_thoroughly, list(io.StringIO(text, newline=""))))
+        assert str(error) == str(outcome(_read_thoroughly, _lines(io.StringIO(text, newline=""))))

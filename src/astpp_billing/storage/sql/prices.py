@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import RowMapping, bindparam, delete, insert, literal_column, or_, select, true, update
+from sqlalchemy import (
+    RowMapping,
+    String,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
 
 from astpp_billing.errors import AlreadyExists, NotFound
 from astpp_billing.fx import ExchangeRate
@@ -88,11 +102,14 @@ class Prices(Part):
         return sorted(found, key=attrgetter("prefix"))
 
     def _rates_of(self, each: RowMapping) -> Iterable[Rate]:
-        rates = tables.rates
-        rows = self._connection.execute(select(*rates.columns[1:]).where(rates.c.import_id == each["id"]))
+        rates = tables.rates.c
+        prices = (type_coerce(rates.price_per_minute, String), type_coerce(rates.connection_fee, String))
+        rest = (rates.included_seconds, rates.initial_increment, rates.increment)
+        query = select(rates.prefix, rates.destination, *prices, *rest).where(rates.import_id == each["id"])
         dated = (each["valid_from"], each["valid_until"], each["version"])
-        for prefix, destination, per_minute, fee, included, initial, increment in rows:
-            yield Rate(prefix, per_minute, fee, included, initial, increment, destination, *dated)
+        number = cache(Decimal)  # a deck has far fewer prices than rates
+        for prefix, destination, per_minute, fee, included, initial, increment in self._connection.execute(query):
+            yield Rate(prefix, number(per_minute), number(fee), included, initial, increment, destination, *dated)
 
     def add_exchange_rate(self, rate: ExchangeRate) -> None:
         """See `ports.UnitOfWork`."""
