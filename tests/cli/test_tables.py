@@ -78,6 +78,7 @@ def test_what_is_indented_stays_so() -> None:
 
 def test_columns_with_nothing_in_them_are_left_out_on_a_terminal() -> None:
     assert rendered([{"number": "1"}], COLUMNS, 40) == ["Number", "1     "]
+    assert rendered([{"number": None}], COLUMNS, 40)[0].split() == ["Number", "Name", "of", "it", "Balance"]
     assert rendered([], COLUMNS, 40)[0].split() == ["Number", "Name", "of", "it", "Balance"]
     assert list(plain_table([{"number": "1"}], COLUMNS)) == ["Number  Name of it  Balance", "1"]
 

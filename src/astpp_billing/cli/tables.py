@@ -80,11 +80,8 @@ def rich_table(rows: Sequence[Row], columns: Mapping[str, str], width: int) -> T
 
     Columns in which there is nothing are left out.
     """
-    shown = {
-        field: heading
-        for field, heading in columns.items()
-        if not rows or any(text_value(row.get(field)) for row in rows)
-    }
+    filled = {field: heading for field, heading in columns.items() if any(text_value(row.get(field)) for row in rows)}
+    shown = filled or columns
     cells = [[text_value(row.get(field)) for field in shown] for row in rows]
     right = [_is_right(rows, field) for field in shown]
     least = [
@@ -92,12 +89,16 @@ def rich_table(rows: Sequence[Row], columns: Mapping[str, str], width: int) -> T
         for heading, column, is_right in zip(shown.values(), _transposed(cells, len(shown)), right, strict=True)
     ]
     natural = [max(map(width_of, column)) for column in _transposed([list(shown.values()), *cells], len(shown))]
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True)
+    # the gaps are columns of their own: releases of rich differ in where they leave out a padding
+    table = Table(box=None, header_style="bold", padding=0)
     for heading, fitted, is_right in zip(shown.values(), _fitted(natural, least, width), right, strict=True):
+        if table.columns:
+            table.add_column(width=_GAP)
         justify: Literal["right", "left"] = "right" if is_right else "left"
         table.add_column(Text(heading), justify=justify, overflow="fold", width=fitted)
     for line in cells:
-        table.add_row(*map(Text, line))
+        first, *others = map(Text, line)
+        table.add_row(first, *(cell for other in others for cell in (Text(), other)))
     return table
 
 
