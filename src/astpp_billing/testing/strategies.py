@@ -73,17 +73,38 @@ def instants() -> SearchStrategy[datetime]:
     return st.one_of(exactly, before, between)
 
 
+# What is drawn for every value is built once: Hypothesis takes longer to check a strategy than to draw from it.
+_BOOLEANS = st.booleans()
+_PRICES = exact_decimals()
+_FEES = st.one_of(st.just(Decimal(0)), _PRICES)
+_MARKUPS = st.one_of(st.just(Decimal(0)), percentages(), st.just(Decimal("-12.5")))
+_COMMISSIONS = percentages()
+_FACTORS = exact_decimals(200, 5).filter(bool)
+_LATER = st.sampled_from([None, *CHANGES[1:]])
+_SOURCES = st.sampled_from(["ecb", "manual"])
+_INCLUDED = st.sampled_from([0, 0, 1, 3, 10, 61])
+_INITIAL = st.sampled_from([None, 0, 1, 6, 30, 60])
+_INCREMENTS = st.sampled_from([None, 1, 6, 7, 60])
+_VALIDITY = st.sampled_from(
+    [(begin, end) for begin in (None, *CHANGES[:-1]) for end in (None, *CHANGES) if not begin or not end or begin < end]
+)
+_NAMES = st.sampled_from(["retail", "wholesale", "night"])
+_DEFAULT_INITIAL = st.sampled_from([0, 1, 60])
+_DEFAULT_INCREMENT = st.sampled_from([1, 6, 60])
+_PLACES = st.sampled_from([PLACES, PLACES, 4, 2, 0])
+_VERSIONS = st.integers(0, 3)
+
+
 @st.composite
 def exchange_rates(draw: DrawFn, codes: Sequence[str] = WALLETS) -> ExchangeRates:
     """A table that connects all `codes` from the first of `CHANGES` on, directly or by crosses; some rates change."""
     rates: list[ExchangeRate] = []
     for index, code in enumerate(codes[1:], start=1):
         pair = [code, draw(st.sampled_from(codes[:index]))]
-        later = draw(st.sets(st.sampled_from(CHANGES[1:]), max_size=1))
-        for valid_from in (CHANGES[0], *sorted(later)):
-            base, quote = draw(st.permutations(pair))
-            factor = draw(exact_decimals(200, 5).filter(bool))
-            rates.append(ExchangeRate(base, quote, factor, valid_from, draw(st.sampled_from(["ecb", "manual"]))))
+        later = draw(_LATER)
+        for valid_from in (CHANGES[0],) if later is None else (CHANGES[0], later):
+            base, quote = reversed(pair) if draw(_BOOLEANS) else pair
+            rates.append(ExchangeRate(base, quote, draw(_FACTORS), valid_from, draw(_SOURCES)))
     return ExchangeRates(rates)
 
 
@@ -93,32 +114,37 @@ def prefixes(most: int = 6) -> SearchStrategy[str]:
     return st.one_of(nines, st.text("019", min_size=1, max_size=most), st.text("0123456789", min_size=1, max_size=most))
 
 
+_PREFIXES = prefixes()
+
+
 @st.composite
 def rates(draw: DrawFn, prefix: str | None = None, *, dated: bool = False) -> Rate:
     """A rate for `prefix` or any; `dated` ones may begin and end to be in force at `CHANGES`."""
-    validity: list[datetime | None] = [None, None]
-    if dated:
-        begins = draw(st.sampled_from([None, *CHANGES[:-1]]))
-        ends = draw(st.sampled_from([None, *(each for each in CHANGES if begins is None or each > begins)]))
-        validity = [begins, ends]
+    valid_from, valid_until = draw(_VALIDITY) if dated else (None, None)
     return Rate(
-        draw(prefixes()) if prefix is None else prefix,
-        draw(exact_decimals()),
-        draw(st.one_of(st.just(Decimal(0)), exact_decimals())),
-        included_seconds=draw(st.sampled_from([0, 0, 1, 3, 10, 61])),
-        initial_increment=draw(st.sampled_from([None, 0, 1, 6, 30, 60])),
-        increment=draw(st.sampled_from([None, 1, 6, 7, 60])),
-        valid_from=validity[0],
-        valid_until=validity[1],
+        draw(_PREFIXES) if prefix is None else prefix,
+        draw(_PRICES),
+        draw(_FEES),
+        included_seconds=draw(_INCLUDED),
+        initial_increment=draw(_INITIAL),
+        increment=draw(_INCREMENTS),
+        valid_from=valid_from,
+        valid_until=valid_until,
     )
+
+
+_DATED, _UNDATED = rates(dated=True), rates()
+
+
+def _begin(rate: Rate) -> tuple[str, datetime | None]:
+    return rate.prefix, rate.valid_from
 
 
 @st.composite
 def rate_lists(draw: DrawFn, *, dated: bool = True, max_size: int = 12) -> tuple[Rate, ...]:
     """Rates that fit into one table: of those for one prefix no two come into force at the same time."""
-    return tuple(
-        draw(st.lists(rates(dated=dated), max_size=max_size, unique_by=lambda rate: (rate.prefix, rate.valid_from)))
-    )
+    listed = st.lists(_DATED if dated else _UNDATED, max_size=max_size, unique_by=_begin)
+    return tuple(draw(listed))
 
 
 def rate_tables(*, dated: bool = True, max_size: int = 12) -> SearchStrategy[RateTable]:
@@ -130,26 +156,41 @@ def rate_tables(*, dated: bool = True, max_size: int = 12) -> SearchStrategy[Rat
 def rate_groups(draw: DrawFn, owner_id: int = 1, currency: str | None = None) -> RateGroup:
     """Rate groups of one owner, with a markup, defaults and rounding of their own."""
     return RateGroup(
-        name=draw(st.sampled_from(["retail", "wholesale", "night"])),
+        name=draw(_NAMES),
         owner_id=owner_id,
         currency=draw(st.sampled_from(WALLETS)) if currency is None else currency,
-        markup_percent=draw(st.one_of(st.just(Decimal(0)), percentages(), st.just(Decimal("-12.5")))),
-        default_initial_increment=draw(st.sampled_from([0, 1, 60])),
-        default_increment=draw(st.sampled_from([1, 6, 60])),
-        places=draw(st.sampled_from([PLACES, PLACES, 4, 2, 0])),
-        version=draw(st.integers(0, 3)),
+        markup_percent=draw(_MARKUPS),
+        default_initial_increment=draw(_DEFAULT_INITIAL),
+        default_increment=draw(_DEFAULT_INCREMENT),
+        places=draw(_PLACES),
+        version=draw(_VERSIONS),
     )
 
 
 @st.composite
-def tariffs(draw: DrawFn, owner_id: int = 1, currency: str | None = None, *, complete: bool = True) -> Tariff:
-    """Tariffs of one owner; a `complete` one has a rate for each first digit, and so prices every number."""
-    listed = list(draw(rate_lists(max_size=6)))
+def tariffs(
+    draw: DrawFn,
+    owner_id: int = 1,
+    currency: str | None = None,
+    *,
+    complete: bool = True,
+    choice: Sequence[Rate] | None = None,
+) -> Tariff:
+    """Tariffs of one owner; a `complete` one has a rate for each first digit, and so prices every number.
+
+    The rates are some of `choice`, which must fit into one table, the first of them at another price; or any.
+    """
+    if choice is None:
+        choice = draw(rate_lists(max_size=6))
+    listed = [rate for rate in choice if draw(_BOOLEANS)]
+    if listed:
+        first = evolve(listed[0], price_per_minute=draw(_PRICES))
+        listed = [first, *listed[1:]]
     if complete:
-        taken = {rate.prefix for rate in listed if rate.valid_from is None}
-        common = draw(rates("0"))
-        listed += [evolve(common, prefix=digit) for digit in "0123456789" if digit not in taken]
         listed = [evolve(rate, valid_until=None) if len(rate.prefix) == 1 else rate for rate in listed]
+        taken = {rate.prefix for rate in listed if rate.valid_from is None}
+        common = draw(_UNDATED)
+        listed += [evolve(common, prefix=digit) for digit in "0123456789" if digit not in taken]
     return Tariff(draw(rate_groups(owner_id, currency)), RateTable(listed))
 
 
@@ -170,7 +211,7 @@ def paths(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = W
                 model=model,
                 parent_id=account_id - 1,
                 currency=draw(st.sampled_from(currencies)),
-                commission_percent=draw(percentages()) if model is ResellerModel.COMMISSION else Decimal(0),
+                commission_percent=draw(_COMMISSIONS) if model is ResellerModel.COMMISSION else Decimal(0),
             )
         )
     if not models or draw(st.integers(0, 9)):
@@ -188,19 +229,21 @@ def cascades(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] 
     Some accounts have rates of their own before those of their group; some cascades know the provider's rates.
     """
     path = draw(paths(max_resellers=max_resellers, currencies=currencies))
+    codes = st.sampled_from(currencies)
+    choice = draw(rate_lists(max_size=8))
     offered: dict[int, list[Tariff]] = {}
     for index, payer in enumerate(path[:-1]):
-        if index and payer.is_commission_reseller:
-            continue
-        owner = price_owner(path, index)
-        own = (
-            [draw(tariffs(owner.id, draw(st.sampled_from(currencies)), complete=False))] if draw(st.booleans()) else []
-        )
-        offered[payer.id] = [*own, draw(tariffs(owner.id, draw(st.sampled_from(currencies))))]
+        if not index or not payer.is_commission_reseller:
+            owner = price_owner(path, index)
+            own = draw(_BOOLEANS)
+            offered[payer.id] = [
+                draw(tariffs(owner.id, draw(codes), complete=complete, choice=choice))
+                for complete in ((False, True) if own else (True,))
+            ]
     termination = None
-    if draw(st.booleans()):
-        provider = Account(id=99, number="carrier", kind=Kind.PROVIDER, currency=draw(st.sampled_from(currencies)))
-        termination = (provider, draw(tariffs(provider.id, draw(st.sampled_from(currencies)), complete=False)))
+    if draw(_BOOLEANS):
+        provider = Account(id=99, number="carrier", kind=Kind.PROVIDER, currency=draw(codes))
+        termination = (provider, draw(tariffs(provider.id, draw(codes), complete=False, choice=choice)))
     return Cascade(path, offered, draw(exchange_rates(currencies)), termination)
 
 
