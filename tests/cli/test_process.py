@@ -1,5 +1,6 @@
 """The command as a process of its own: exit codes, streams, pipes, and an installation without the extra."""
 
+import json
 import os
 import pty
 import subprocess
@@ -93,10 +94,11 @@ def test_nothing_of_the_terminal_is_needed(shop: Command) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_on_a_terminal_there_is_progress_and_the_result_stays_clean(shop: Command) -> None:
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_on_a_terminal_there_is_progress_and_the_result_stays_clean(shop: Command, options: list[str]) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*ASTPP, "--database", f"sqlite:///{shop.database}", "cdr", "ingest", str(LOOPBACK)],
+        [*ASTPP, "--database", f"sqlite:///{shop.database}", *options, "cdr", "ingest", "-v", str(LOOPBACK)],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
@@ -116,7 +118,11 @@ def test_on_a_terminal_there_is_progress_and_the_result_stays_clean(shop: Comman
     os.close(ours)
 
     assert process.wait(timeout=60) == 0
-    assert result == b"5 charged, 5 repeated\n"
+    if options:
+        assert json.loads(result)["summary"]["charged"] == 5
+    else:
+        assert result.count(b"\n") == 11
+        assert result.endswith(b"\n5 charged, 5 repeated\n")
     assert b"Reading call records" in shown
 
 

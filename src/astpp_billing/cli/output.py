@@ -105,7 +105,9 @@ class Output:
             return
         text_column = TextColumn("{task.description}", markup=False)
         columns = (SpinnerColumn(), text_column, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # lines of text go above the bar, but results that are read by another program must not go to the terminal
+        above = sys.stdout.isatty()
+        with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=above) as bar:
             task = bar.add_task(printable(text), total=total)
 
             def advance(steps: int = 1) -> None:
