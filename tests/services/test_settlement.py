@@ -96,6 +96,10 @@ def test_prepaid_accounts_on_every_level_get_a_receipt_at_once(billing: Billing)
         (shop.resellers[1].id, "receipt", "0.06 USD", None, None),
         (shop.resellers[0].id, "receipt", "0.03 USD", None, None),
     ]
+    # from the root down, so that all who issue take the series in one order
+    assert [documents[charge.document_id or 0].seller_id for charge in reversed(charges)] == [
+        *(document.seller_id for document in documents.values()),
+    ]
     assert [billing.documents.charges(documents[charge.document_id or 0]) for charge in charges] == [
         [charge] for charge in charges
     ]
@@ -203,8 +207,10 @@ def test_the_carrier_that_the_record_names_is_the_one_that_is_owed(billing: Bill
     offer(billing, other, "other-rates", "0.02")
     billing.accounts.change(other, rate_group="other-rates")
 
+    usual = settled(billing, shop.call(60))
     result = settled(billing, shop.call(60, provider="other"))
 
+    assert moved(billing.ledger.posting(usual.entry.key))[-1][2] == shop.provider.id
     assert moved(billing.ledger.posting(result.entry.key))[-1] == (
         *(shop.admin.id, Book.COST, other.id, Book.PAYABLE),
         *(20_000, "EUR"),
