@@ -1,4 +1,4 @@
-"""The rules of DESIGN sections 3, 4 and 8, written down as plainly as they read; slow, and sharing no code."""
+"""The rules of sections 3, 4 and 8, written down as plainly as they read; slow, and sharing no code."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -75,6 +75,14 @@ def test_of_two_routes_both_directions_take_the_same() -> None:
     assert table.find("USD", "AUD", JUNE).factor == Fraction(1, 2 * 3 * 4)
 
 
+def test_of_two_routes_the_first_in_the_alphabet_is_taken_whatever_the_order_of_the_rates() -> None:
+    pairs = [("AUD", "GBP", 2), ("GBP", "USD", 3), ("AUD", "EUR", 5), ("EUR", "USD", 7)]
+    for order in (pairs, pairs[::-1]):
+        table = ExchangeRates(ExchangeRate(one, other, factor, JANUARY) for one, other, factor in order)
+
+        assert table.find("AUD", "USD", JUNE).factor == 5 * 7
+
+
 def test_the_same_currency_changes_nothing() -> None:
     same = TABLE.find("JPY", "JPY", JANUARY)
 
