@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from bench import price_cascade
+from bench import import_rates, price_cascade
 
 # Each benchmark is a function `run() -> Result` in a module of its own.
-BENCHMARKS = (price_cascade.run,)
+BENCHMARKS = (price_cascade.run, import_rates.run)
 
 RESULTS = Path(__file__).with_name("results.json")
 

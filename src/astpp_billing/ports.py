@@ -20,7 +20,9 @@ class UnitOfWork(Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…` raises `AlreadyExists`
-    where something that must be unique is taken, every look-up by id raises `NotFound`, a `find_…` gives None.
+    where something that must be unique is taken (also where a reference is missing besides), `NotFound` where what it
+    refers to is missing; every look-up by id raises `NotFound`, a `find_…` gives None. A command that raises has changed
+    nothing, even if the error is caught and the transaction goes on.
     """
 
     # accounts

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> str:
     """What the demo tells; its database and documents stay for the tests."""
-    return Command(folder).run("demo", "--directory", folder).stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bin/astpp-billing"])
+        return Command(folder).run("demo", "--directory", folder).stdout
 
 
 def test_it_tells_the_whole_story(told: str) -> None:
