@@ -21,8 +21,8 @@ class UnitOfWork(Protocol):
 
     What it returns are values; changing the stored state takes another call. Every `add_…` raises `AlreadyExists`
     where something that must be unique is taken (also where a reference is missing besides), `NotFound` where what it
-    refers to is missing; every look-up by id raises `NotFound`, a `find_…` gives None. A command that raises has changed
-    nothing, even if the error is caught and the transaction goes on.
+    refers to is missing; every look-up by id raises `NotFound`, a `find_…` gives None. A command that raises has
+    changed nothing, even if the error is caught and the transaction goes on.
     """
 
     # accounts

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ from astpp_billing.cli.demo import program_name
 from astpp_billing.cli.demo_files import DemoFolder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _named() -> Iterator[None]:
+    """Whatever runs the tests, it is the command that runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bin/astpp-billing"])
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo") / "made" / "by it"
@@ -24,9 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> str:
     """What the demo tells; its database and documents stay for the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["bin/astpp-billing"])
-        return Command(folder).run("demo", "--directory", folder).stdout
+    return Command(folder).run("demo", "--directory", folder).stdout
 
 
 def test_it_tells_the_whole_story(told: str) -> None:
