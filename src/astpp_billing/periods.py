@@ -97,7 +97,7 @@ class BillingSchedule:
             case Cadence.WEEKLY:
                 return first.add(weeks=1)
             case Cadence.MONTHLY:
-                return self._in_month(first.set(day=1).add(months=1))
+                return self._in_month(first.add(months=1))
 
     def _in_month(self, month: pendulum.Date) -> date:
         return month.set(day=min(self.day, month.days_in_month))
