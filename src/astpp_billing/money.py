@@ -78,7 +78,7 @@ def round_half_up(numerator: int, denominator: int) -> int:
 def most_within(limit: int, numerator: int, denominator: int) -> int:
     """The largest `n` for which `round_half_up(n × numerator, denominator)` is at most `limit`.
 
-    `limit` is not negative; `numerator` and `denominator` are positive.
+    `numerator` and `denominator` are positive; for a negative limit, some negative number.
     """
     # round_half_up(x, d) ≤ limit  ⇔  2x + d < 2d(limit + 1)
     return ((2 * limit + 1) * denominator - 1) // (2 * numerator)

@@ -12,7 +12,6 @@ from attrs import frozen
 
 from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account
-from astpp_billing.money import check_whole
 from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.rates import Rate
 from astpp_billing.pricing.table import Tariff
@@ -63,8 +62,6 @@ class LevelTerms:
 
         The exact inverse of what a call is charged on this level; 0 where not even one second can be paid.
         """
-        if check_whole(funds_micros, "funds") < 0:
-            return 0
         return self.terms.max_seconds(self.conversion.most(funds_micros) // self.terms.micros_per_unit, longest)
 
 
