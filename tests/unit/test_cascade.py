@@ -355,6 +355,19 @@ class TestTooLarge:
         assert call.shares == (MAX_MICROS // 1000, MAX_MICROS)
         assert max(call.amounts) == MAX_MICROS // 1000
 
+    def test_in_one_run_says_nothing_about_another(self) -> None:
+        rates = ExchangeRates(
+            [
+                ExchangeRate("USD", "EUR", 1, JANUARY),
+                ExchangeRate("USD", "JPY", 1, JANUARY),
+                ExchangeRate("EUR", "JPY", 1000, JANUARY),
+            ]
+        )
+        path = path_of("k10", "d", "k100", "k100", "c", currencies=("USD", "USD", "USD", "EUR", "JPY", "USD"))
+        dear = tariff(1, Rate("44", 60 * (MAX_MICROS // UNIT // 100)))
+
+        self.check_edge(Cascade(path, {6: [tariff(3, Rate("44", 1))], 3: [dear]}, rates), 100)
+
     def test_but_not_in_a_pool_of_nothing(self) -> None:
         rates = ExchangeRates([ExchangeRate("USD", "JPY", 10**18, JANUARY)])
         path = path_of("k0", "k100", "c")
