@@ -277,7 +277,7 @@ def test_a_text_that_is_no_unicode_is_refused(url: str) -> None:
     storage = open_storage(url)
 
     with pytest.raises(StorageError, match="surrogates not allowed"), storage.begin() as work:
-        work.save_call(call("leg", dialled="\ud800"))
+        work.save_call(call("leg", detail="\ud800"))
     with storage.begin() as work:
         assert work.calls() == []
     storage.close()

@@ -104,3 +104,16 @@ def test_what_switches_write_differently_does_not() -> None:
     told = record(caller="Jane", dialled="00441", hangup_cause="NORMAL_CLEARING")
 
     assert record_fingerprint(told) == record_fingerprint(record())
+
+
+@pytest.mark.parametrize(
+    "name", ["number", "account", "user", "address", "caller", "dialled", "hangup_cause", "provider"]
+)
+@pytest.mark.parametrize("value", ["4" * 256, "half a pair: \ud800", 4, b"4"])
+def test_texts_are_of_a_length_and_characters_that_every_database_takes(name: str, value: object) -> None:
+    with pytest.raises(InvalidValue, match="at most 255 characters"):
+        record(**{name: value})
+
+
+def test_the_longest_text_is_taken_as_it_is() -> None:
+    assert record(caller="☎" * 255).caller == "☎" * 255

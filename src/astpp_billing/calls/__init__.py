@@ -1,6 +1,6 @@
 """Calls: records as a switch reports them, and what settling one does."""
 
-from astpp_billing.calls.record import MAX_SECONDS, CallRecord
+from astpp_billing.calls.record import MAX_SECONDS, MAX_TEXT, CallRecord
 from astpp_billing.calls.settlement import (
     CallEntry,
     CallStatus,
@@ -15,6 +15,7 @@ from astpp_billing.calls.settlement import (
 
 __all__ = [
     "MAX_SECONDS",
+    "MAX_TEXT",
     "CallEntry",
     "CallRecord",
     "CallStatus",

@@ -5,23 +5,34 @@ from __future__ import annotations
 from datetime import datetime
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
 from astpp_billing.ledger import MAX_KEY
+
+MAX_TEXT = 255
+"""The most characters of any text in a record."""
 
 MAX_SECONDS = 10 * 24 * 3600
 """The longest call that is believed: ten days. A longer one is a broken clock or a stuck channel."""
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > 255:
-        raise InvalidValue(f"a switch or leg is named by a text of 1 to 255 characters, not {value!r}")
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
+        raise InvalidValue(f"a switch or leg is named by a text of 1 to {MAX_TEXT} characters, not {value!r:.80}")
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or (not value.isascii() and _unwritable(value)):
+        raise InvalidValue(f"a text of a call record has at most {MAX_TEXT} characters of Unicode, not {value!r:.80}")
     return value
 
 
-def _optional_utc(value: datetime | None) -> datetime | None:
-    return None if value is None else utc(value, "answered_at")
+def _unwritable(value: str) -> bool:
+    # half of a surrogate pair is no character, and no database takes it
+    return any("\ud800" <= character <= "\udfff" for character in value)
 
 
 @frozen(kw_only=True)
@@ -39,18 +50,18 @@ class CallRecord:
 
     switch_id: str = field(converter=_name)
     leg_uuid: str = field(converter=_name)
-    number: str
+    number: str = field(converter=_text)
     started_at: datetime = field(converter=utc)
-    answered_at: datetime | None = field(default=None, converter=_optional_utc)
+    answered_at: datetime | None = field(default=None, converter=optional(utc))
     ended_at: datetime = field(converter=utc)
     seconds: int = field()
-    account: str | None = None
-    user: str | None = None
-    address: str | None = None
-    caller: str = ""
-    dialled: str = ""
-    hangup_cause: str = ""
-    provider: str | None = None
+    account: str | None = field(default=None, converter=optional(_text))
+    user: str | None = field(default=None, converter=optional(_text))
+    address: str | None = field(default=None, converter=optional(_text))
+    caller: str = field(default="", converter=_text)
+    dialled: str = field(default="", converter=_text)
+    hangup_cause: str = field(default="", converter=_text)
+    provider: str | None = field(default=None, converter=optional(_text))
 
     @seconds.validator
     def _check_seconds(self, attribute: object, value: object) -> None:

@@ -172,8 +172,8 @@ transfers = Table(
     metadata,
     Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("source_id", Id, ForeignKey("ledger_accounts.id"), nullable=False),
-    Column("target_id", Id, ForeignKey("ledger_accounts.id"), nullable=False),
+    Column("source_id", Id, ForeignKey("ledger_accounts.id"), nullable=False, index=True),
+    Column("target_id", Id, ForeignKey("ledger_accounts.id"), nullable=False, index=True),
     Column("micros", Micros, nullable=False),
 )
 
@@ -199,7 +199,7 @@ calls = Table(
     Column("address", String(255)),
     Column("caller", String(255), nullable=False),
     Column("dialled", String(255), nullable=False),
-    Column("hangup_cause", String(64), nullable=False),
+    Column("hangup_cause", String(255), nullable=False),
     Column("provider", String(255)),
 )
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from astpp_billing.calls import CallRecord, CallStatus, UnratedReason
+from astpp_billing.calls import MAX_TEXT, CallRecord, CallStatus, UnratedReason
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
 from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Reason, Transfer
 from astpp_billing.money import MAX_MICROS, MICROS
@@ -270,7 +270,8 @@ class LedgerContract(Base):
     @pytest.mark.parametrize("text", TEXTS)
     def test_texts_of_a_call_come_back_as_they_are(self, storage: Storage, text: str) -> None:
         """Whatever a switch has sent."""
-        entry = call("leg", detail=text, caller=text, dialled=text, user=text)
+        sent = text[:MAX_TEXT]
+        entry = call("leg", detail=text, caller=sent, dialled=sent, user=sent)
         with storage.begin() as work:
             work.save_call(entry)
         with storage.begin() as work:

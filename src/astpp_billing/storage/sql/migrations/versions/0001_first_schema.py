@@ -97,7 +97,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=255), nullable=True),
         sa.Column("caller", sa.String(length=255), nullable=False),
         sa.Column("dialled", sa.String(length=255), nullable=False),
-        sa.Column("hangup_cause", sa.String(length=64), nullable=False),
+        sa.Column("hangup_cause", sa.String(length=255), nullable=False),
         sa.Column("provider", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_calls_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
@@ -263,3 +263,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["target_id"], ["ledger_accounts.id"], name=op.f("fk_transfers_target_id")),
         sa.PrimaryKeyConstraint("posting_id", "position", name=op.f("pk_transfers")),
     )
+    op.create_index(op.f("ix_transfers_source_id"), "transfers", ["source_id"], unique=False)
+    op.create_index(op.f("ix_transfers_target_id"), "transfers", ["target_id"], unique=False)
