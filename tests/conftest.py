@@ -1,8 +1,17 @@
-"""Hypothesis profiles: `ci` repeats itself exactly and looks longer, `dev` looks somewhere else each time."""
+"""Hypothesis profiles and database servers.
+
+The profile `ci` repeats itself exactly and looks longer, `dev` looks somewhere else each time. Servers are those that
+`ASTPP_BILLING_TEST_POSTGRES` and `ASTPP_BILLING_TEST_MARIADB` name (their databases are emptied!), or throw-away ones.
+"""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+from tests.servers import Server, ServerNotInstalled, empty, mariadb, postgres
 
 # How long an example takes says more about the machine, and about coverage being measured, than about the code.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -15,3 +24,52 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def serve(start: Callable[[], AbstractContextManager[Server]], variable: str) -> Iterator[str]:
+    """The URL of a server: the one that an environment variable names, or of a throw-away one."""
+    if variable in os.environ:
+        yield os.environ[variable]
+        return
+    try:
+        running = start()
+        server = running.__enter__()
+    except ServerNotInstalled as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{error} is not installed, and {variable} names no server")
+        pytest.skip(f"{error} is not installed, and {variable} names no server")
+    try:
+        yield server.url
+    finally:
+        running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    yield from serve(postgres, "ASTPP_BILLING_TEST_POSTGRES")
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    yield from serve(mariadb, "ASTPP_BILLING_TEST_MARIADB")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """An empty database on PostgreSQL."""
+    return empty(postgres_server)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: str) -> str:
+    """An empty database on MariaDB."""
+    return empty(mariadb_server)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database that several processes can open, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/billing.db"
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url

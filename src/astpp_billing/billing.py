@@ -35,10 +35,11 @@ class Billing:
 
     @classmethod
     def open(cls, url: str, clock: Clock | None = None) -> Self:
-        """Open a storage by its URL: `sqlite:///billing.db` (a file is made where there is none) or `memory://`.
+        """Open a storage by its URL, and make the tables where there are none.
 
-        Raises `InvalidValue` for a URL that names no known storage, `StorageError` for a database that cannot be
-        opened or is not at the revision that this release needs.
+        `memory://`, `sqlite:///billing.db`, `postgresql+psycopg://user@host/database` (PostgreSQL) or
+        `mysql+pymysql://user@host/database` (MariaDB). Raises `InvalidValue` for a URL that names no known storage,
+        `StorageError` for a database that cannot be opened or is not at the revision that this release needs.
         """
         return cls(open_storage(url), clock)
 

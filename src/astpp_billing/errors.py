@@ -13,6 +13,7 @@ BillingError
 ├── AlreadyExists                     a number, name or key that must be unique is taken
 ├── IdempotencyConflict               a key seen before, now with other content
 └── StorageError                      the database refused, or is not the one this release needs
+    └── StorageBusy                   another transaction was in the way: the same one again may succeed
 ```
 
 Refusals that are part of the business (no money, a limit reached) are values, not exceptions.
@@ -79,3 +80,7 @@ class IdempotencyConflict(BillingError):
 
 class StorageError(BillingError):
     """The storage refused, or is not at the revision that this release needs."""
+
+
+class StorageBusy(StorageError):
+    """Another transaction was in the way (a deadlock, a time-out): nothing was done, and trying again may succeed."""

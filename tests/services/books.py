@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from attrs import evolve
+
 from astpp_billing.billing import Billing
 from astpp_billing.calls import CallRecord, Settled, Unrated
 from astpp_billing.hierarchy import Account
@@ -60,3 +62,10 @@ def everything(billing: Billing) -> dict[str, Any]:
             "charges": list(uow.charges()),
             "documents": list(uow.documents()),
         }
+
+
+def without_ids(stored: dict[str, Any]) -> dict[str, Any]:
+    """The same without the ids of charges and documents, in which a transaction that was undone leaves gaps."""
+    numbers = {document.id: (document.issuer_id, document.number) for document in stored["documents"]}
+    charges = [(evolve(each, id=0, document_id=None), numbers.get(each.document_id)) for each in stored["charges"]]
+    return stored | {"charges": charges, "documents": [evolve(each, id=0) for each in stored["documents"]]}

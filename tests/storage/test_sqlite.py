@@ -124,7 +124,7 @@ def test_an_empty_file_is_a_new_database(url: str, path: Path) -> None:
         ("", "not a database URL"),
         ("billing.db", "not a database URL"),
         ("memory:", "not a database URL"),
-        ("postgresql+psycopg://user:secret@host/db", r"no storage for 'postgresql\+psycopg'"),
+        ("postgresql+pg8000://user:secret@host/db", r"no storage for 'postgresql\+pg8000'"),
         ("sqlite+aiosqlite:///x.db", r"no storage for 'sqlite\+aiosqlite'"),
     ],
 )

@@ -1,36 +1,90 @@
-"""The engine of a SQL database: how it is connected to, how it begins a transaction, and what its errors become."""
+"""The engine of a SQL database: how it is connected to, how it begins a transaction, and what its errors become.
+
+This is the one module that knows what is special about a database: everything else is the same SQL for all of them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import StrEnum
 from typing import Any
 
+from attrs import frozen
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from astpp_billing.errors import BillingError, InvalidValue, StorageError
+from astpp_billing.errors import BillingError, InvalidValue, StorageBusy, StorageError
 
 BUSY_SECONDS = 30
-"""How long SQLite waits for another process to end its transaction; `?timeout=` in the URL says otherwise."""
+"""How long a transaction waits for another one to end; for SQLite, `?timeout=` in the URL says otherwise."""
 
 VERSION_TABLE = "alembic_version"
 """The table in which Alembic keeps the revision; a database without it is empty or somebody else's."""
+
+ALONE = 4_201_173
+"""The lock of whoever makes or changes the tables on a server; any number, but the same for ever."""
+
+
+class Fault(StrEnum):
+    """What a database refused."""
+
+    TAKEN = "taken"
+    MISSING = "missing"
+    BUSY = "busy"
+    OTHER = "other"
 
 
 class BrokenConstraint(StorageError):
     """The database refused what would break a constraint; `Part` says what that means."""
 
+    fault: Fault
+
+
+@frozen
+class Backend:
+    """What is special about one kind of database.
+
+    `fault` says what an error of the driver means. `alone` keeps others from making the tables at the same time.
+    `undoes_all` tells whether one refused statement ends the whole transaction.
+    """
+
+    make: Callable[[URL], Engine]
+    fault: Callable[[BaseException], Fault]
+    alone: Callable[[Connection], AbstractContextManager[object]]
+    undoes_all: bool = False
+
 
 def make_engine(url: str) -> Engine:
-    """The engine for a URL; `InvalidValue` if it is none, or of a kind that there is no storage for."""
+    """The engine for a URL; `InvalidValue` if it is none, or of a kind that there is no storage for.
+
+    Raises `StorageError` where the driver is not installed; the message names the extra that brings it.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise InvalidValue(f"not a database URL: {url!r}") from None
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise InvalidValue(f"no storage for {parsed.drivername!r}; there are sqlite:/// and memory://")
-    return _sqlite(parsed)
+    backend = _BACKENDS.get(parsed.drivername)
+    if backend is None:
+        known = "memory://, sqlite:///, postgresql+psycopg:// and mysql+pymysql://"
+        raise InvalidValue(f"no storage for {parsed.drivername!r}; there are {known}")
+    try:
+        engine = backend.make(parsed)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        extra = "postgresql" if backend is _POSTGRES else "mysql"
+        raise StorageError(f"{parsed.drivername} needs a driver: install astpp-billing[{extra}]") from error
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def backend_of(connection: Connection) -> Backend:
+    """What is special about the database of a connection."""
+    return _BACKENDS[connection.engine.url.drivername]
+
+
+# SQLite
 
 
 def _sqlite(url: URL) -> Engine:
@@ -56,7 +110,6 @@ def _sqlite(url: URL) -> Engine:
         # take the write lock at once, so that what is read cannot change before it is written
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    event.listen(engine, "handle_error", _translate)
     return engine
 
 
@@ -71,12 +124,114 @@ def _set_up(raw: sqlite3.Connection) -> None:
         raw.execute(f"PRAGMA {pragma}").close()
 
 
+_SQLITE_FAULTS = {
+    "SQLITE_CONSTRAINT_UNIQUE": Fault.TAKEN,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Fault.TAKEN,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Fault.MISSING,
+    "SQLITE_BUSY": Fault.BUSY,
+    "SQLITE_LOCKED": Fault.BUSY,
+}
+
+
+def _sqlite_fault(error: BaseException) -> Fault:
+    return _SQLITE_FAULTS.get(getattr(error, "sqlite_errorname", ""), Fault.OTHER)
+
+
+# PostgreSQL
+
+
+def _postgres(url: URL) -> Engine:
+    options = f"-c lock_timeout={BUSY_SECONDS}s"
+    return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args={"options": options})
+
+
+@contextmanager
+def _alone_on_postgres(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
+    yield
+
+
+_POSTGRES_FAULTS = {
+    "23505": Fault.TAKEN,
+    "23503": Fault.MISSING,
+    "40001": Fault.BUSY,  # serialization failure
+    "40P01": Fault.BUSY,  # deadlock
+    "55P03": Fault.BUSY,  # lock time-out
+}
+
+
+def _postgres_fault(error: BaseException) -> Fault:
+    return _POSTGRES_FAULTS.get(getattr(error, "sqlstate", None) or "", Fault.OTHER)
+
+
+# MySQL and MariaDB
+
+
+def _mysql(url: URL) -> Engine:
+    connect_args = {
+        "charset": "utf8mb4",
+        # rows that a condition has found count, also those that an update leaves as they were
+        "client_flag": 2,
+        # strict: no value is cut or changed to make it fit
+        "init_command": f"SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = {BUSY_SECONDS}",
+    }
+    return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=connect_args)
+
+
+@contextmanager
+def _alone_on_mysql(connection: Connection) -> Iterator[None]:
+    # tables are not made in a transaction here, so the lock is the session's
+    if connection.exec_driver_sql(f"SELECT GET_LOCK('astpp-billing-{ALONE}', {BUSY_SECONDS})").scalar() != 1:
+        raise StorageBusy("another process has been making the tables for too long")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"SELECT RELEASE_LOCK('astpp-billing-{ALONE}')")
+
+
+_MYSQL_FAULTS = {
+    1062: Fault.TAKEN,
+    1451: Fault.MISSING,
+    1452: Fault.MISSING,
+    1205: Fault.BUSY,  # lock wait time-out
+    1213: Fault.BUSY,  # deadlock
+    1020: Fault.BUSY,  # the record has changed since it was read
+}
+
+
+def _mysql_fault(error: BaseException) -> Fault:
+    number = error.args[0] if error.args else None
+    return _MYSQL_FAULTS.get(number, Fault.OTHER) if isinstance(number, int) else Fault.OTHER
+
+
+_SQLITE = Backend(_sqlite, _sqlite_fault, nullcontext)  # its transactions are alone anyway
+_MYSQL = Backend(_mysql, _mysql_fault, _alone_on_mysql)
+_POSTGRES = Backend(_postgres, _postgres_fault, _alone_on_postgres, undoes_all=True)
+_BACKENDS = {
+    "sqlite": _SQLITE,
+    "sqlite+pysqlite": _SQLITE,
+    "postgresql+psycopg": _POSTGRES,
+    "mysql+pymysql": _MYSQL,
+    "mariadb+pymysql": _MYSQL,
+}
+
+
 def _translate(context: ExceptionContext) -> None:
     """Raise what an error of the database, or of its driver, is in our tree: nothing else leaves the storage."""
     cause = context.original_exception
+    running = context.execution_context
+    if running is not None and running.execution_options.get("skip_user_error_events"):
+        return  # SQLAlchemy asks whether a table is there, and takes the error for an answer
     if isinstance(cause, BillingError):  # a value that a column type has refused
         raise cause
     if isinstance(cause, Exception):
-        error = BrokenConstraint if isinstance(context.sqlalchemy_exception, IntegrityError) else StorageError
-        where = context.engine.url.render_as_string() if context.engine else "the database"
-        raise error(f"{where}: {cause}") from cause
+        url = context.engine.url if context.engine else None
+        fault = _BACKENDS[url.drivername].fault(cause) if url is not None else Fault.OTHER
+        where = "the database" if url is None else url.render_as_string()
+        if fault is Fault.BUSY:
+            raise StorageBusy(f"{where}: {cause}") from cause
+        if fault is Fault.OTHER:
+            raise StorageError(f"{where}: {cause}") from cause
+        broken = BrokenConstraint(f"{where}: {cause}")
+        broken.fault = fault
+        raise broken from cause

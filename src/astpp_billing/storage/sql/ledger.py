@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, literal_column, select, update
 
 from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.errors import InvalidValue
 from astpp_billing.ledger import MATERIALISED, Book, Flow, LedgerAccount, Posting, movements
-from astpp_billing.money import MAX_MICROS, MICROS, check_micros
+from astpp_billing.money import MAX_MICROS, check_micros
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import entry_of, entry_row, posting_of
 from astpp_billing.storage.sql.part import Part
@@ -122,7 +122,7 @@ class Ledger(Part):
         proved: dict[LedgerAccount, int] = {}
         for gains, end in ((1, "target_id"), (-1, "source_id")):
             sums = select(transfers.c[end].label("id"), *_sums()).group_by(transfers.c[end]).subquery()
-            query = select(accounts, sums.c.units, sums.c.rest).join(sums, sums.c.id == accounts.c.id)
+            query = select(accounts, sums.c.high, sums.c.low).join(sums, sums.c.id == accounts.c.id)
             for row in self._all(query):
                 account = LedgerAccount(row["account_id"], Book(row["book"]), row["currency"])
                 proved[account] = proved.get(account, 0) + gains * _total(row)
@@ -169,14 +169,22 @@ class Ledger(Part):
         return [entry_of(row) for row in self._all(query)]
 
 
+LOW_BITS = 20
+
+
 def _sums() -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """The sum of transfers in two parts, whole units and the rest: in one it could be beyond 64 bits."""
+    """The sum of transfers in two parts, their high and their low bits: in one it could be beyond 64 bits.
+
+    Transfers are positive, and shifting is exact on every database, which dividing is not.
+    """
     micros = tables.transfers.c.micros
-    return func.sum(micros // MICROS).label("units"), func.sum(micros % MICROS).label("rest")
+    high = micros.op(">>")(literal_column(str(LOW_BITS)))
+    low = micros.op("&")(literal_column(str((1 << LOW_BITS) - 1)))
+    return func.sum(high).label("high"), func.sum(low).label("low")
 
 
 def _total(row: RowMapping) -> int:
-    return int(row["units"]) * MICROS + int(row["rest"])
+    return (int(row["high"]) << LOW_BITS) + int(row["low"])
 
 
 def _is(account: LedgerAccount) -> tuple[ColumnElement[bool], ...]:

@@ -49,7 +49,9 @@ def check_revision(connection: Connection) -> str:
 def _transaction(url: str) -> Iterator[Connection]:
     engine = make_engine(url)
     path = engine.url.database
-    if path and not Path(path).is_file():  # SQLite would make one, out of a mistyped name
+    if (
+        engine.dialect.name == "sqlite" and path and not Path(path).is_file()
+    ):  # SQLite would make one, out of a mistyped name
         raise StorageError(f"there is no database {path}")
     try:
         with engine.begin() as connection:

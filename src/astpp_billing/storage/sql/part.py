@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Table, insert
 
 from astpp_billing.errors import AlreadyExists, NotFound, StorageError
-from astpp_billing.storage.sql.engine import BrokenConstraint
-
-_TAKEN = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
-_MISSING = "SQLITE_CONSTRAINT_FOREIGNKEY"
+from astpp_billing.storage.sql.engine import BrokenConstraint, Fault, backend_of
 
 
 class Part:
@@ -41,16 +38,17 @@ class Part:
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:
-        """Say `what` it is that is taken (`AlreadyExists`), or that refers to nothing (`NotFound`)."""
+        """Say `what` it is that is taken (`AlreadyExists`), or that refers to nothing (`NotFound`).
+
+        Where a refused statement would end the whole transaction, only the statement is undone.
+        """
         try:
-            yield
+            with self._whole() if backend_of(self._connection).undoes_all else nullcontext():
+                yield
         except BrokenConstraint as error:
-            broken = getattr(error.__cause__, "sqlite_errorname", None)
-            if broken in _TAKEN:
+            if error.fault is Fault.TAKEN:
                 raise AlreadyExists(f"{what} exists already") from error
-            if broken == _MISSING:
-                raise NotFound(f"{what} refers to something that does not exist") from error
-            raise
+            raise NotFound(f"{what} refers to something that does not exist") from error
 
     def _insert(self, table: Table, row: Mapping[str, Any], what: str) -> int:
         """Insert one row and return its key, 0 where it is not a number."""

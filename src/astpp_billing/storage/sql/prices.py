@@ -7,16 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
-from typing import Any
 
 from attrs import evolve
 from sqlalchemy import (
     RowMapping,
     String,
-    bindparam,
     delete,
-    insert,
-    literal_column,
     or_,
     select,
     true,
@@ -38,12 +34,12 @@ class Prices(Part):
 
     def price_version(self) -> int:
         """See `ports.UnitOfWork`."""
-        return self._connection.execute(select(tables.price_versions.c.version)).scalar_one_or_none() or 0
+        version: int = self._connection.execute(select(tables.price_versions.c.version)).scalar_one()
+        return version
 
     def _changed(self) -> None:
         versions = tables.price_versions
-        if self._connection.execute(update(versions).values(version=versions.c.version + 1)).rowcount == 0:
-            self._connection.execute(insert(versions), [{"id": 1, "version": 1}])
+        self._connection.execute(update(versions).values(version=versions.c.version + 1))
 
     def add_rate_group(self, group: RateGroup) -> None:
         """See `ports.UnitOfWork`."""
@@ -87,10 +83,14 @@ class Prices(Part):
         the database does.
         """
         if rows:
-            columns: dict[str, Any] = {column.name: bindparam(column.name) for column in tables.rates.columns}
-            statement = insert(tables.rates).values(columns | {"import_id": literal_column(str(import_id))})
+            columns = [column.name for column in tables.rates.columns if column.name != "import_id"]
+            mark = "?" if self._connection.dialect.paramstyle == "qmark" else "%s"
+            statement = (
+                f"INSERT INTO rates (import_id, {', '.join(columns)})"  # noqa: S608 - the columns are our own
+                f" VALUES ({import_id}, {', '.join(mark for _ in columns)})"
+            )
             with self._naming("a prefix of the import"):
-                self._connection.exec_driver_sql(str(statement.compile(self._connection)), list(rows))
+                self._connection.exec_driver_sql(statement, list(rows))
 
     def rates(self, group_name: str) -> Sequence[Rate]:
         """See `ports.UnitOfWork`."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
+from astpp_billing.errors import StorageError
 from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
 from astpp_billing.storage.sql.documents import Documents
-from astpp_billing.storage.sql.engine import make_engine
+from astpp_billing.storage.sql.engine import VERSION_TABLE, backend_of, make_engine
 from astpp_billing.storage.sql.ledger import Ledger
 from astpp_billing.storage.sql.maintenance import check_revision
 from astpp_billing.storage.sql.migrations import upgrade
 from astpp_billing.storage.sql.prices import Prices
+from astpp_billing.storage.sql.tables import price_versions
 
 
 class SqlUnitOfWork(Accounts, Prices, Ledger, Documents):
@@ -35,15 +37,20 @@ class SqlStorage:
 
     def _prepare(self) -> None:
         # one transaction: of two processes that open a new database at once, the second finds the tables of the first
-        with self._engine.begin() as connection:
-            if not inspect(connection).get_table_names():
+        with self._engine.begin() as connection, backend_of(connection).alone(connection):
+            found = inspect(connection).get_table_names()
+            if not found:
                 upgrade(connection)
+            elif VERSION_TABLE not in found:
+                raise StorageError(f"the database has tables of something else: {', '.join(sorted(found))}")
             check_revision(connection)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         """A transaction; see `ports.Storage`."""
         with self._turns.take(), self._engine.begin() as connection:
+            # transactions are serial: on a server, each waits here until the one before has ended
+            connection.execute(select(price_versions.c.version).with_for_update())
             yield SqlUnitOfWork(connection)
 
     def close(self) -> None:

@@ -15,20 +15,33 @@ INSTANT = sa.BigInteger()
 EXACT = sa.String(48)
 
 
+def create_table(name: str, *columns: sa.schema.SchemaItem, sqlite_with_rowid: bool = True) -> sa.Table:
+    """Create a table whose texts are compared exactly: by case, accents and spaces at their end."""
+    collation = "utf8mb4_nopad_bin" if getattr(op.get_bind().dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+    return op.create_table(
+        name,
+        *columns,
+        sqlite_with_rowid=sqlite_with_rowid,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate=collation,
+    )
+
+
 def upgrade() -> None:
     """Create every table."""
-    op.create_table(
+    create_table(
         "accounts",
         sa.Column("id", ID, nullable=False),
         sa.Column("number", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("parent_id", ID, nullable=True),
         sa.Column("model", sa.String(length=16), nullable=True),
         sa.Column("billing", sa.String(length=16), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
-        sa.Column("locale", sa.String(length=32), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("rate_group", sa.String(length=64), nullable=True),
         sa.Column("own_rate_group", sa.String(length=64), nullable=True),
         sa.Column("credit_limit_micros", MICROS, nullable=False),
@@ -38,7 +51,7 @@ def upgrade() -> None:
         sa.Column("billing_day", sa.Integer(), nullable=False),
         sa.Column("receipts", sa.String(length=16), nullable=False),
         sa.Column("zero_invoices", sa.Boolean(), nullable=False),
-        sa.Column("tax_number", sa.String(length=64), nullable=False),
+        sa.Column("tax_number", sa.Text(), nullable=False),
         sa.Column("same_credential", sa.Boolean(), nullable=False),
         sa.Column("opened_at", INSTANT, nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -48,18 +61,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_accounts_number")),
     )
     op.create_index(op.f("ix_accounts_parent_id"), "accounts", ["parent_id"], unique=False)
-    op.create_table(
+    create_table(
         "exchange_rates",
         sa.Column("id", ID, nullable=False),
         sa.Column("base", sa.String(length=3), nullable=False),
         sa.Column("quote", sa.String(length=3), nullable=False),
         sa.Column("rate", EXACT, nullable=False),
         sa.Column("valid_from", INSTANT, nullable=False),
-        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exchange_rates")),
         sa.UniqueConstraint("base", "quote", "valid_from", name=op.f("uq_exchange_rates_base_quote_valid_from")),
     )
-    op.create_table(
+    create_table(
         "postings",
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.String(length=512), nullable=False),
@@ -70,13 +83,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_postings")),
         sa.UniqueConstraint("key", name=op.f("uq_postings_key")),
     )
-    op.create_table(
+    versions = create_table(
         "price_versions",
         sa.Column("id", ID, nullable=False),
         sa.Column("version", ID, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_price_versions")),
     )
-    op.create_table(
+    op.bulk_insert(versions, [{"id": 1, "version": 0}])
+    create_table(
         "calls",
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.String(length=512), nullable=False),
@@ -104,7 +118,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_calls_key")),
     )
     op.create_index(op.f("ix_calls_status"), "calls", ["status"], unique=False)
-    op.create_table(
+    create_table(
         "documents",
         sa.Column("id", ID, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -113,19 +127,19 @@ def upgrade() -> None:
         sa.Column("seller_id", ID, nullable=False),
         sa.Column("account_id", ID, nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("locale", sa.String(length=32), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("period_start", INSTANT, nullable=True),
         sa.Column("period_end", INSTANT, nullable=True),
         sa.Column("issued_at", INSTANT, nullable=False),
         sa.Column("due_at", INSTANT, nullable=True),
         sa.Column("total_micros", MICROS, nullable=False),
-        sa.Column("issuer_name", sa.String(length=255), nullable=False),
+        sa.Column("issuer_name", sa.Text(), nullable=False),
         sa.Column("issuer_address", sa.Text(), nullable=False),
-        sa.Column("issuer_tax_number", sa.String(length=64), nullable=False),
+        sa.Column("issuer_tax_number", sa.Text(), nullable=False),
         sa.Column("buyer_number", sa.String(length=64), nullable=False),
-        sa.Column("buyer_name", sa.String(length=255), nullable=False),
-        sa.Column("buyer_tax_number", sa.String(length=64), nullable=False),
+        sa.Column("buyer_name", sa.Text(), nullable=False),
+        sa.Column("buyer_tax_number", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_documents_account_id")),
         sa.ForeignKeyConstraint(["issuer_id"], ["accounts.id"], name=op.f("fk_documents_issuer_id")),
@@ -134,7 +148,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("issuer_id", "kind", "number", name=op.f("uq_documents_issuer_id_kind_number")),
     )
     op.create_index(op.f("ix_documents_account_id"), "documents", ["account_id"], unique=False)
-    op.create_table(
+    create_table(
         "endpoints",
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("value", sa.String(length=255), nullable=False),
@@ -142,22 +156,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_endpoints_account_id")),
         sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_endpoints")),
     )
-    op.create_table(
+    create_table(
         "invoice_configs",
         sa.Column("account_id", ID, nullable=False),
-        sa.Column("company", sa.String(length=255), nullable=False),
+        sa.Column("company", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("tax_number", sa.String(length=64), nullable=False),
+        sa.Column("tax_number", sa.Text(), nullable=False),
         sa.Column("invoice_prefix", sa.String(length=32), nullable=False),
         sa.Column("receipt_prefix", sa.String(length=32), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("due_days", sa.Integer(), nullable=False),
-        sa.Column("tax_name", sa.String(length=64), nullable=True),
+        sa.Column("tax_name", sa.Text(), nullable=True),
         sa.Column("tax_percent", EXACT, nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_invoice_configs_account_id")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_invoice_configs")),
     )
-    op.create_table(
+    create_table(
         "ledger_accounts",
         sa.Column("id", ID, nullable=False),
         sa.Column("account_id", ID, nullable=False),
@@ -168,7 +182,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_accounts")),
         sa.UniqueConstraint("account_id", "book", "currency", name=op.f("uq_ledger_accounts_account_id_book_currency")),
     )
-    op.create_table(
+    create_table(
         "rate_groups",
         sa.Column("id", ID, nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -183,7 +197,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_groups")),
         sa.UniqueConstraint("name", name=op.f("uq_rate_groups_name")),
     )
-    op.create_table(
+    create_table(
         "series",
         sa.Column("issuer_id", ID, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -191,7 +205,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["issuer_id"], ["accounts.id"], name=op.f("fk_series_issuer_id")),
         sa.PrimaryKeyConstraint("issuer_id", "kind", name=op.f("pk_series")),
     )
-    op.create_table(
+    create_table(
         "charges",
         sa.Column("id", ID, nullable=False),
         sa.Column("account_id", ID, nullable=False),
@@ -201,7 +215,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("number", sa.String(length=255), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
         sa.Column("seconds", sa.Integer(), nullable=False),
         sa.Column("micros", MICROS, nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
@@ -213,7 +227,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_charges_document_id"), "charges", ["document_id"], unique=False)
     op.create_index(op.f("ix_charges_posting_id"), "charges", ["posting_id"], unique=False)
     op.create_index("ix_charges_unbilled", "charges", ["account_id", "document_id", "at"], unique=False)
-    op.create_table(
+    create_table(
         "document_lines",
         sa.Column("document_id", ID, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -226,7 +240,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name=op.f("fk_document_lines_document_id")),
         sa.PrimaryKeyConstraint("document_id", "position", name=op.f("pk_document_lines")),
     )
-    op.create_table(
+    create_table(
         "rate_imports",
         sa.Column("id", ID, nullable=False),
         sa.Column("group_id", ID, nullable=False),
@@ -237,7 +251,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_imports")),
     )
     op.create_index(op.f("ix_rate_imports_group_id"), "rate_imports", ["group_id"], unique=False)
-    op.create_table(
+    create_table(
         "rates",
         sa.Column("import_id", ID, autoincrement=False, nullable=False),
         sa.Column("prefix", sa.String(length=18), nullable=False),
@@ -251,7 +265,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("import_id", "prefix", name=op.f("pk_rates")),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "transfers",
         sa.Column("posting_id", ID, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),

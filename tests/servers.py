@@ -1,0 +1,157 @@
+"""Throw-away database servers: started from the installed binaries on a free port, gone with their folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+from sqlalchemy import create_engine, text
+
+START_SECONDS = 60
+"""How long a server may take until it answers."""
+
+
+class ServerNotInstalled(Exception):
+    """The binaries of a server are not on this machine."""
+
+
+@define
+class Server:
+    """A running server: its URL, and how to stop and start it in mid-test."""
+
+    url: str
+    command: Sequence[str]
+    options: dict[str, Any]
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until its port answers."""
+        self.process = subprocess.Popen(self.command, **self.options)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.command[0]} ended with {self.process.returncode}")
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.command[0]} does not answer on port {self.port}")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it, or kill it as a crash would."""
+        if self.process is not None:
+            if kill:
+                self.process.kill()
+            else:
+                self.process.terminate()
+            self.process.wait(timeout=START_SECONDS)
+            self.process = None
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL cluster of its own, with an empty database `billing`."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
+        Path(p).parent for p in (shutil.which("initdb"),) if p
+    ]
+    if not found:
+        raise ServerNotInstalled("PostgreSQL (Debian: postgresql)")
+    binaries = found[-1]
+    with _folder("postgres") as (folder, options):
+        data = folder / "data"
+        setup = [binaries / "initdb", "--pgdata", data, "--auth=trust", "--username=billing", "--encoding=UTF8"]
+        subprocess.run([*map(str, setup), "--locale=C", "--no-instructions"], check=True, **options)
+        port = _free_port()
+        command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
+        server = Server(f"postgresql+psycopg://billing@127.0.0.1:{port}/postgres", command, options, port)
+        with _running(server):
+            yield server
+
+
+@contextmanager
+def mariadb() -> Iterator[Server]:
+    """A MariaDB server of its own, with an empty database `billing`."""
+    binary, install = shutil.which("mariadbd") or "/usr/sbin/mariadbd", shutil.which("mariadb-install-db")
+    if install is None or not Path(binary).exists():
+        raise ServerNotInstalled("MariaDB (Debian: mariadb-server)")
+    with _folder("mysql") as (folder, options):
+        data = folder / "data"
+        subprocess.run(
+            [
+                install,
+                "--no-defaults",
+                f"--datadir={data}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            **options,
+        )
+        (folder / "init.sql").write_text("CREATE DATABASE IF NOT EXISTS billing CHARACTER SET utf8mb4;")
+        port = _free_port()
+        command = [
+            binary,
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--port={port}",
+            f"--socket={folder / 'socket'}",
+            f"--pid-file={folder / 'pid'}",
+            f"--init-file={folder / 'init.sql'}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+        ]
+        server = Server(f"mysql+pymysql://root@127.0.0.1:{port}/billing", command, options, port)
+        with _running(server):
+            yield server
+
+
+@contextmanager
+def _folder(owner: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A folder for a server, and how to run it: as its own user where we are root, which servers refuse to run as."""
+    with tempfile.TemporaryDirectory(prefix="astpp-billing-") as name:
+        folder = Path(name)
+        options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+        if os.geteuid() == 0:
+            shutil.chown(folder, owner, owner)
+            options |= {"user": owner, "group": owner}
+        yield folder, options
+
+
+@contextmanager
+def _running(server: Server) -> Iterator[None]:
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(kill=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def empty(url: str) -> str:
+    """Drop everything in the database of a URL, and return the URL."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        else:
+            name = engine.url.database
+            connection.execute(text(f"DROP DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+    engine.dispose()
+    return url

@@ -1,0 +1,75 @@
+"""The contract on real servers: PostgreSQL and MariaDB."""
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from tests.servers import empty
+
+from astpp_billing.errors import StorageError
+from astpp_billing.ports import Storage
+from astpp_billing.storage import open_storage
+from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.engine import make_engine
+from astpp_billing.storage.sql.maintenance import check_database, database_revision, upgrade_database
+from astpp_billing.storage.sql.migrations import NEWEST
+from astpp_billing.testing.storage_contract import StorageContract
+
+
+class TestPostgres(StorageContract):
+    @pytest.fixture
+    def storage(self, postgres_url: str) -> Iterator[Storage]:
+        storage = open_storage(postgres_url)
+        yield storage
+        storage.close()
+
+
+class TestMariadb(StorageContract):
+    @pytest.fixture
+    def storage(self, mariadb_url: str) -> Iterator[Storage]:
+        storage = open_storage(mariadb_url)
+        yield storage
+        storage.close()
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+    open_storage(url).close()
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+    engine.dispose()
+
+    # MariaDB makes an index for each foreign key by itself
+    assert [difference for difference in differences if difference[0] != "remove_index"] == []
+
+
+def test_a_server_is_looked_after_like_a_file(url: str) -> None:
+    assert database_revision(url) is None
+    assert upgrade_database(url) == NEWEST
+    assert check_database(url) == NEWEST
+    open_storage(url).close()
+
+
+def test_the_database_of_something_else_is_refused(url: str) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE songs (title INTEGER)")
+    engine.dispose()
+
+    with pytest.raises(StorageError, match="tables of something else: songs"):
+        open_storage(url)
+    empty(url)
+
+
+def test_a_server_that_does_not_answer_is_named(url: str) -> None:
+    nobody = url.replace("127.0.0.1:", "127.0.0.2:")
+
+    with pytest.raises(StorageError, match=r"127\.0\.0\.2"):
+        open_storage(nobody)
