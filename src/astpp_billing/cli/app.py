@@ -124,13 +124,14 @@ def cli(ctx: click.Context, database: str, as_json: bool) -> None:
 
 
 def _add_commands() -> None:
-    from astpp_billing.cli import accounts, cdr, demo, fx, init, invoices, ledger, rates
+    from astpp_billing.cli import accounts, cdr, db, demo, fx, init, invoices, ledger, rates
 
     for command in (
         init.init,
         demo.demo,
         accounts.accounts,
         rates.rates,
+        db.db,
         fx.fx,
         cdr.cdr,
         invoices.invoices,
