@@ -26,6 +26,7 @@ from astpp_billing.hierarchy import (
 from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.money import Exact, to_micros
 from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.services.again import again
 from astpp_billing.services.issuing import settle_up
 
 NUMBER_DIGITS = 10
@@ -72,6 +73,7 @@ class Accounts:
         """Open an account that buys and does not sell."""
         return self._open(Kind.CUSTOMER, parent, **options)
 
+    @again
     def _open(
         self,
         kind: Kind,
@@ -101,21 +103,25 @@ class Accounts:
             if uow.find_account(number) is None:
                 return number
 
+    @again
     def get(self, number: str) -> Account:
         """The account of a number; `NotFound` if there is none."""
         with self._storage.begin() as uow:
             return _found(uow, number)
 
+    @again
     def all(self) -> Sequence[Account]:
         """All accounts, by the time they were opened."""
         with self._storage.begin() as uow:
             return uow.accounts()
 
+    @again
     def path(self, account: Account) -> Path:
         """The account and its ancestors, up to the admin."""
         with self._storage.begin() as uow:
             return uow.path(account.id)
 
+    @again
     def change(self, account: Account, **changes: Any) -> Account:
         """Change what an account was opened with, by the same names; number, kind, parent and currency stay.
 
@@ -133,6 +139,7 @@ class Accounts:
             uow.update_account(changed)
             return changed
 
+    @again
     def move(self, account: Account, parent: Account) -> Account:
         """Put an account below another parent; past charges and documents stay where they were.
 
@@ -148,6 +155,7 @@ class Accounts:
                 uow.update_account(moved)
             return moved
 
+    @again
     def close(self, *accounts: Account) -> Sequence[Account]:
         """Close accounts, all or none: they can no longer be charged, and their money history stays.
 
@@ -170,6 +178,7 @@ class Accounts:
         uow.update_account(closed)
         return closed
 
+    @again
     def add_endpoint(self, account: Account, *, user: str | None = None, address: str | None = None) -> None:
         """Let an account pay for the calls of a SIP user, or from a network address, that name no account.
 
@@ -182,6 +191,7 @@ class Accounts:
                 if value is not None:
                     uow.add_endpoint(Endpoint(kind, value, account.id))
 
+    @again
     def configure_invoices(self, issuer: Account, **settings: Any) -> InvoiceConfig:
         """Set what an issuer prints on its documents, by the names of `InvoiceConfig`; the rest stays as it is."""
         if "account_id" in settings:

@@ -13,6 +13,7 @@ from astpp_billing.hierarchy import Account, Status
 from astpp_billing.invoicing import Document, DuePeriod
 from astpp_billing.ledger import Charge
 from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.services.again import again
 from astpp_billing.services.issuing import bill, next_due
 from astpp_billing.services.proof import discrepancies
 
@@ -61,23 +62,29 @@ class BillingRuns:
         stored, and the documents that would come have no real number.
         """
         until = self._clock.now() if now is None else utc(now, "now")
-        with self._storage.begin() as uow:
-            accounts = [account.id for account in uow.accounts() if account.status is Status.OPEN]
         bill_account = self._preview if dry_run else self._bill
-        return [billed for account_id in accounts for billed in bill_account(account_id, until)]
+        return [billed for account_id in self._open_accounts() for billed in bill_account(account_id, until)]
+
+    @again
+    def _open_accounts(self) -> Sequence[int]:
+        with self._storage.begin() as uow:
+            return [account.id for account in uow.accounts() if account.status is Status.OPEN]
 
     def _bill(self, account_id: int, until: datetime) -> Sequence[Billed]:
         done: list[Billed] = []
         try:
-            while True:
-                with self._storage.begin() as uow:
-                    billed = self._next(uow, account_id, until, proved=bool(done))
-                if billed is None:
-                    return done
+            while billed := self._bill_next(account_id, until, proved=bool(done)):
                 done.append(billed)
         except _SetAside as aside:
             return [*done, aside.billed]
+        return done
 
+    @again
+    def _bill_next(self, account_id: int, until: datetime, *, proved: bool) -> Billed | None:
+        with self._storage.begin() as uow:
+            return self._next(uow, account_id, until, proved=proved)
+
+    @again
     def _preview(self, account_id: int, until: datetime) -> Sequence[Billed]:
         """The same as `_bill`, in one transaction, which is undone."""
         done: list[Billed] = []
@@ -109,11 +116,13 @@ class BillingRuns:
         except BillingError as error:
             raise _SetAside(account, due, str(error)) from error
 
+    @again
     def documents(self, account: Account | None = None) -> Sequence[Document]:
         """The documents of one account, or all, in the order they were issued."""
         with self._storage.begin() as uow:
             return uow.documents(None if account is None else account.id)
 
+    @again
     def charges(self, document: Document) -> Sequence[Charge]:
         """The charges that a document stands for."""
         with self._storage.begin() as uow:

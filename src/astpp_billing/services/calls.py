@@ -26,6 +26,7 @@ from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Charge, Posting, Reason, Transfer
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.pricing import Cascade, NotPriced, NotPricedReason, PricedCall
+from astpp_billing.services.again import again
 from astpp_billing.services.issuing import draft, issue
 from astpp_billing.services.prices import PriceBook
 
@@ -38,6 +39,7 @@ class Calls:
         self._clock = clock
         self._book = book
 
+    @again
     def settle(self, record: CallRecord) -> Settlement:
         """Charge a call on every level of its path, once.
 
@@ -60,16 +62,18 @@ class Calls:
 
         A record is rated by the prices that held when its call started, and by the path that its account has now.
         """
-        with self._storage.begin() as uow:
-            waiting = [entry.key for entry in uow.calls(CallStatus.UNRATED)]
-        settled: list[Settlement] = []
-        for key in waiting:
-            with self._storage.begin() as uow:
-                entry = uow.find_call(key)
-                if entry is not None and entry.status is CallStatus.UNRATED:  # nobody else settled it meanwhile
-                    settled.append(self._settle(uow, entry.record))
-        return settled
+        waiting = [entry.key for entry in self.all(CallStatus.UNRATED)]
+        return [settled for key in waiting if (settled := self._retry(key)) is not None]
 
+    @again
+    def _retry(self, key: str) -> Settlement | None:
+        with self._storage.begin() as uow:
+            entry = uow.find_call(key)
+            if entry is None or entry.status is CallStatus.RATED:  # somebody else settled it meanwhile
+                return None
+            return self._settle(uow, entry.record)
+
+    @again
     def price(self, account: Account, number: str, seconds: int, at: datetime | None = None) -> PricedCall | NotPriced:
         """What a call by an account would cost on every level if it started at an instant (the present, if not given).
 
@@ -79,6 +83,7 @@ class Calls:
             cascade = self._book.cascade(uow, uow.path(account.id))
         return _price(cascade, number, seconds, self._clock.now() if at is None else utc(at))
 
+    @again
     def get(self, key: str) -> CallEntry:
         """What became of the call with a key; `NotFound` if there is none."""
         with self._storage.begin() as uow:
@@ -87,11 +92,13 @@ class Calls:
             raise NotFound(f"no call has the key {key!r}")
         return found
 
+    @again
     def charges(self, entry: CallEntry) -> Sequence[Charge]:
         """What each account on the path was charged for a call; the buyer first."""
         with self._storage.begin() as uow:
             return uow.charges(posting_key=entry.key)
 
+    @again
     def all(self, status: CallStatus | None = None) -> Sequence[CallEntry]:
         """The calls that are kept, of one status or all, in the order of their start."""
         with self._storage.begin() as uow:

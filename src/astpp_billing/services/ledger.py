@@ -21,6 +21,7 @@ from astpp_billing.ledger import (
 )
 from astpp_billing.money import Money
 from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.services.again import again
 from astpp_billing.services.proof import Discrepancy, compare, prove_history
 
 
@@ -45,6 +46,7 @@ class Ledger:
         self._storage = storage
         self._clock = clock
 
+    @again
     def refill(self, account: Account, amount: Money, *, key: str) -> Posting:
         """Put money that the parent received into an account's wallet, once for each `key`.
 
@@ -71,12 +73,14 @@ class Ledger:
             )
             return _once(uow, posting)
 
+    @again
     def balance(self, account: Account) -> Money:
         """What is in an account's wallet; negative for what it owes its parent."""
         with self._storage.begin() as uow:
             wallet = LedgerAccount(account.id, Book.WALLET, account.currency)
             return Money.from_micros(uow.balance(wallet), account.currency)
 
+    @again
     def wallets(self) -> Mapping[int, Money]:
         """The balances of all wallets that are not empty, by the ids of their accounts."""
         with self._storage.begin() as uow:
@@ -84,6 +88,7 @@ class Ledger:
         wallets = {book: micros for book, micros in stored.items() if book.book is Book.WALLET}
         return {book.account_id: Money.from_micros(micros, book.currency) for book, micros in wallets.items()}
 
+    @again
     def available(self, account: Account) -> Money:
         """What an account may still spend: its balance, and its credit limit if it is postpaid."""
         with self._storage.begin() as uow:
@@ -91,6 +96,7 @@ class Ledger:
             balance = uow.balance(LedgerAccount(stored.id, Book.WALLET, stored.currency))
         return Money.from_micros(balance + stored.spendable_below_zero_micros, stored.currency)
 
+    @again
     def posting(self, key: str) -> Posting:
         """The posting with a key; `NotFound` if there is none."""
         with self._storage.begin() as uow:
@@ -99,12 +105,14 @@ class Ledger:
             raise NotFound(f"no posting has the key {key!r}")
         return found
 
+    @again
     def books(self) -> Mapping[LedgerAccount, Money]:
         """The balance of every ledger account that is not zero, as the transfers prove it."""
         with self._storage.begin() as uow:
             proved = uow.proved_balances()
         return {account: Money.from_micros(micros, account.currency) for account, micros in proved.items()}
 
+    @again
     def profits(self, account: Account) -> Mapping[str, Money]:
         """What a seller earned in each currency: revenue and commissions, less what it paid for what it sold.
 
@@ -114,6 +122,7 @@ class Ledger:
             flows = uow.flows(account.id)
         return {currency: Money.from_micros(micros, currency) for currency, micros in profit(flows).items()}
 
+    @again
     def reconcile(self) -> Reconciliation:
         """Prove every materialised balance, every charge and every document from the transfers."""
         with self._storage.begin() as uow:

@@ -13,7 +13,8 @@ from astpp_billing.hierarchy import Account, Kind, Path
 from astpp_billing.money import Exact, exact
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.pricing import Cascade, Rate, RateGroup, RateTable, Tariff
-from astpp_billing.pricing.ratefile import read_rate_file
+from astpp_billing.pricing.ratefile import RateFile, read_rate_file
+from astpp_billing.services.again import again
 
 MAX_CASCADES = 10_000
 """How many cascades are kept at the most: a path that changes, or is not called for long, makes room for others."""
@@ -94,6 +95,7 @@ class Prices:
         self._clock = clock
         self._book = book
 
+    @again
     def add_group(
         self,
         name: str,
@@ -126,6 +128,7 @@ class Prices:
             uow.add_rate_group(group)
         return group
 
+    @again
     def groups(self) -> Sequence[RateGroup]:
         """All rate groups, by name."""
         with self._storage.begin() as uow:
@@ -138,7 +141,10 @@ class Prices:
         was in force before ends there. Raises `RateFileError` naming line, column and value, and `CurrencyMismatch`
         where the headings name another currency than the group's; nothing is imported then.
         """
-        file = read_rate_file(lines)
+        return self._import(group_name, read_rate_file(lines), valid_from)
+
+    @again
+    def _import(self, group_name: str, file: RateFile, valid_from: datetime | None) -> RateGroup:
         with self._storage.begin() as uow:
             group = _named(uow.rate_groups(), group_name)
             if file.currency not in (None, group.currency):
@@ -148,6 +154,7 @@ class Prices:
             begin = valid_from if valid_from is not None or group.version == 0 else self._clock.now()
             return uow.import_rates(group_name, file.rows, None if begin is None else utc(begin, "valid_from"))
 
+    @again
     def find(self, group_name: str, number: str, at: datetime | None = None) -> tuple[Tariff, Rate] | None:
         """The rate that a group has for a number at an instant (the present, if not given), with its tariff."""
         with self._storage.begin() as uow:
@@ -155,17 +162,20 @@ class Prices:
         rate = tariff.table.find(number, self._clock.now() if at is None else utc(at))
         return None if rate is None else (tariff, rate)
 
+    @again
     def rates(self, group_name: str) -> Sequence[Rate]:
         """The rates of a group, of all versions, by prefix; `NotFound` if there is no such group."""
         with self._storage.begin() as uow:
             _named(uow.rate_groups(), group_name)
             return uow.rates(group_name)
 
+    @again
     def exchange_rates(self) -> Sequence[ExchangeRate]:
         """All exchange rates that were set."""
         with self._storage.begin() as uow:
             return uow.exchange_rates()
 
+    @again
     def set_exchange_rate(
         self, base: str, quote: str, rate: Exact, *, valid_from: datetime | None = None, source: str = "manual"
     ) -> ExchangeRate:
