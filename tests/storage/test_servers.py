@@ -1,5 +1,6 @@
 """The contract on real servers: PostgreSQL and MariaDB."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -73,3 +74,13 @@ def test_a_server_that_does_not_answer_is_named(url: str) -> None:
 
     with pytest.raises(StorageError, match=r"127\.0\.0\.2"):
         open_storage(nobody)
+
+
+def test_a_driver_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver, url, extra in (
+        ("psycopg", "postgresql+psycopg://nobody@127.0.0.1/nothing", "postgresql"),
+        ("pymysql", "mysql+pymysql://nobody@127.0.0.1/nothing", "mysql"),
+    ):
+        monkeypatch.setitem(sys.modules, driver, None)
+        with pytest.raises(StorageError, match=rf"install astpp-billing\[{extra}\]"):
+            open_storage(url)
