@@ -1,5 +1,7 @@
 """A process that dies between two steps: everything of the event is stored, or nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,14 +13,9 @@ from astpp_billing.hierarchy import BillingType
 from astpp_billing.testing.worlds import chain, distributor
 
 
-@pytest.mark.parametrize("step", ["add_posting", "take_number", "add_document", "set_billed_until"])
-def test_a_run_that_dies_at_any_step_leaves_nothing_half_done(
-    billing: Billing, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    shop = chain(billing, billing=BillingType.POSTPAID)
-    settled(billing, shop.call())
-    clock.set(at(2026, 2, 1))
-    before = everything(billing)
+@contextmanager
+def dying_after(step: str, billing: Billing, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Everything ends once the storage has done a step; whoever does not get that far fails."""
     with billing.storage.begin() as uow:
         kind = type(uow)
     original = getattr(kind, step)
@@ -30,7 +27,19 @@ def test_a_run_that_dies_at_any_step_leaves_nothing_half_done(
     with monkeypatch.context() as patch:
         patch.setattr(kind, step, die)
         with pytest.raises(KeyboardInterrupt):
-            billing.documents.run()
+            yield
+
+
+@pytest.mark.parametrize("step", ["add_posting", "take_number", "add_document", "set_billed_until"])
+def test_a_run_that_dies_at_any_step_leaves_nothing_half_done(
+    billing: Billing, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    shop = chain(billing, billing=BillingType.POSTPAID)
+    settled(billing, shop.call())
+    clock.set(at(2026, 2, 1))
+    before = everything(billing)
+    with dying_after(step, billing, monkeypatch):
+        billing.documents.run()
 
     assert everything(billing) == before
     billing.documents.run()
@@ -44,18 +53,8 @@ def test_a_settlement_that_dies_at_any_step_leaves_nothing_half_done(
     shop = chain(billing, distributor("0.03"))
     record = shop.call()
     before = everything(billing)
-    with billing.storage.begin() as uow:
-        kind = type(uow)
-    original = getattr(kind, step)
-
-    def die(self: Any, *arguments: Any) -> Any:
-        original(self, *arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kind, step, die)
-        with pytest.raises(KeyboardInterrupt):
-            billing.calls.settle(record)
+    with dying_after(step, billing, monkeypatch):
+        billing.calls.settle(record)
 
     assert everything(billing) == before
     assert not settled(billing, record).repeated
@@ -69,18 +68,8 @@ def test_a_move_that_dies_at_any_step_leaves_nothing_half_done(
     shop = chain(billing, distributor("0.03"), billing=BillingType.POSTPAID)
     settled(billing, shop.call(seconds=7))
     before = everything(billing)
-    with billing.storage.begin() as uow:
-        kind = type(uow)
-    original = getattr(kind, step)
-
-    def die(self: Any, *arguments: Any) -> Any:
-        original(self, *arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kind, step, die)
-        with pytest.raises(KeyboardInterrupt):
-            billing.accounts.move(shop.customer, shop.admin)
+    with dying_after(step, billing, monkeypatch):
+        billing.accounts.move(shop.customer, shop.admin)
 
     assert everything(billing) == before
     billing.accounts.move(shop.customer, shop.admin)

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from astpp_billing.errors import MissingExchangeRate
 from astpp_billing.fx import Conversion, ExchangeRates
-from astpp_billing.hierarchy import Account, Path, check_path, price_owner
+from astpp_billing.hierarchy import Account, Kind, Path, check_path, price_owner
 from astpp_billing.money import MAX_MICROS, most_within, round_half_up
 from astpp_billing.pricing.price import check_length
 from astpp_billing.pricing.priced import (
@@ -157,6 +157,13 @@ class Cascade:
         return index > 0 and self.path[index].is_commission_reseller
 
     def _check_offers(self) -> NotPriced | None:
+        if self.termination is not None:
+            provider, tariff = self.termination
+            if provider.kind is not Kind.PROVIDER or tariff.group.owner_id != provider.id:
+                detail = (
+                    f"rate group {tariff.group.name!r}, by which termination is paid, is not one of a provider's own"
+                )
+                return NotPriced(NotPricedReason.NOT_OFFERED, self.path[-1], detail)
         for index, payer in enumerate(self.path[:-1]):
             if self._passes_on(index):
                 continue

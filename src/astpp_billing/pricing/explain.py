@@ -8,7 +8,7 @@ from fractions import Fraction
 from attrs import frozen
 
 from astpp_billing.fx import Conversion, same_currency
-from astpp_billing.money import EXACTLY, from_micros, from_units, plain
+from astpp_billing.money import from_micros, from_units, plain
 from astpp_billing.pricing.priced import Level
 from astpp_billing.pricing.rates import Rate, RateGroup
 from astpp_billing.pricing.table import Tariff
@@ -60,8 +60,8 @@ def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | N
         increment=terms.increment,
         blocks=max(0, charged - terms.initial) // terms.increment,
         charged_seconds=charged,
-        per_minute=_marked_up(rate, group),
-        unrounded=fee + per_minute * charged / 60,
+        per_minute=per_minute,
+        unrounded=fee + Fraction(per_minute) * charged / 60,
         price=from_units(terms.units(seconds), group.places),
         conversion=conversion,
         amount=from_micros(conversion.apply(terms.micros(seconds))),
@@ -71,11 +71,6 @@ def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | N
 def explain_level(level: Level) -> Explanation:
     """Explain what one level of a priced call costs."""
     return explain(level.terms.tariff, level.terms.rate, level.seconds, level.terms.conversion)
-
-
-def _marked_up(rate: Rate, group: RateGroup) -> Decimal:
-    factor = EXACTLY.scaleb(EXACTLY.add(group.markup_percent, 100), -2)
-    return EXACTLY.multiply(rate.price_per_minute, factor)
 
 
 def _lines(it: Explanation) -> list[str]:

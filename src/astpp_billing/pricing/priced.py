@@ -154,7 +154,8 @@ class PathTerms:
         losing = []
         for sold, bought in pairwise(self.levels):
             factor = rates.find(sold.tariff.group.currency, bought.tariff.group.currency, at).factor
-            if bought.tariff.per_minute(bought.rate) > sold.tariff.per_minute(sold.rate) * factor:
+            paid, earned = (Fraction(level.tariff.per_minute(level.rate)) for level in (bought, sold))
+            if paid > earned * factor:
                 losing.append(bought.payer)
         return tuple(losing)
 

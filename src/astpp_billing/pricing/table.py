@@ -11,9 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from fractions import Fraction
+from decimal import Decimal
 
 from astpp_billing.errors import InvalidValue
+from astpp_billing.money import EXACTLY
 from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.rates import Rate, RateGroup
 
@@ -134,9 +135,10 @@ class Tariff:
             known = self._terms[id(rate)] = (Terms.in_group(rate, self.group), rate)
         return known[0]
 
-    def per_minute(self, rate: Rate) -> Fraction:
+    def per_minute(self, rate: Rate) -> Decimal:
         """The price per minute of one of the group's rates after markup, exactly."""
-        return Fraction(rate.price_per_minute) * (100 + Fraction(self.group.markup_percent)) / 100
+        factor = EXACTLY.scaleb(EXACTLY.add(self.group.markup_percent, 100), -2)
+        return EXACTLY.multiply(rate.price_per_minute, factor)
 
 
 def _newest_first(rates: list[Rate]) -> tuple[Rate, ...]:

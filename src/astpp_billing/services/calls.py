@@ -25,7 +25,7 @@ from astpp_billing.hierarchy import Account, EndpointKind, Kind, Path, ReceiptMo
 from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Charge, Posting, Reason, Transfer
 from astpp_billing.ports import Storage, UnitOfWork
-from astpp_billing.pricing import Cascade, NotPriced, NotPricedReason, PricedCall
+from astpp_billing.pricing import NotPriced, PricedCall
 from astpp_billing.services.again import again
 from astpp_billing.services.issuing import draft, issue
 from astpp_billing.services.prices import PriceBook
@@ -81,7 +81,7 @@ class Calls:
         """
         with self._storage.begin() as uow:
             cascade = self._book.cascade(uow, uow.path(account.id))
-        return _price(cascade, number, seconds, self._clock.now() if at is None else utc(at))
+        return cascade.price(number, seconds, self._clock.now() if at is None else utc(at))
 
     @again
     def get(self, key: str) -> CallEntry:
@@ -120,7 +120,7 @@ class Calls:
             unknown = (UnratedReason.UNKNOWN_ACCOUNT, f"no provider has the number {record.provider!r}")
             return _keep(uow, record, buyer, unknown, now)
         cascade = self._book.cascade(uow, path, carrier)
-        call = _price(cascade, record.number, record.seconds, record.started_at)
+        call = cascade.price(record.number, record.seconds, record.started_at)
         if isinstance(call, NotPriced):
             return _keep(uow, record, buyer, (UnratedReason(call.reason.value), call.detail), now)
         return _charge(uow, record, path, call, now)
@@ -156,15 +156,6 @@ def _refusal(record: CallRecord, path: Path) -> _Refusal | None:
     if not (record.number.isascii() and record.number.isdigit()):
         return UnratedReason.BAD_NUMBER, f"not a phone number: {record.number!r}"
     return None
-
-
-def _price(cascade: Cascade, number: str, seconds: int, at: datetime) -> PricedCall | NotPriced:
-    if cascade.termination is not None:
-        provider, tariff = cascade.termination
-        if provider.kind is not Kind.PROVIDER or tariff.group.owner_id != provider.id:
-            detail = f"rate group {tariff.group.name!r}, by which termination is paid, is not one of a provider's own"
-            return NotPriced(NotPricedReason.NOT_OFFERED, cascade.path[-1], detail)
-    return cascade.price(number, seconds, at)
 
 
 def _keep(uow: UnitOfWork, record: CallRecord, buyer: Account | None, refused: _Refusal, now: datetime) -> Unrated:

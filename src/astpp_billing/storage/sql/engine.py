@@ -6,7 +6,7 @@ This is the one module that knows what is special about a database: everything e
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
@@ -79,6 +79,12 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
+def check_ours(tables: Collection[str]) -> None:
+    """Raise `StorageError` where a database has tables, and they are somebody else's."""
+    if tables and VERSION_TABLE not in tables:
+        raise StorageError(f"the database has tables of something else: {', '.join(sorted(tables))}")
+
+
 def backend_of(connection: Connection) -> Backend:
     """What is special about the database of a connection."""
     return _BACKENDS[connection.engine.url.drivername]
@@ -117,8 +123,7 @@ def _set_up(raw: sqlite3.Connection) -> None:
     # the driver must not begin transactions by itself: it would do so too late, at the first write
     raw.isolation_level = None
     tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and VERSION_TABLE not in tables:
-        raise StorageError(f"the database has tables of something else: {', '.join(sorted(tables))}")
+    check_ours(tables)
     # only now: the journal mode is written into the file
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         raw.execute(f"PRAGMA {pragma}").close()

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 from sqlalchemy import inspect, select
 
-from astpp_billing.errors import StorageError
 from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
 from astpp_billing.storage.sql.documents import Documents
-from astpp_billing.storage.sql.engine import VERSION_TABLE, backend_of, make_engine
+from astpp_billing.storage.sql.engine import backend_of, check_ours, make_engine
 from astpp_billing.storage.sql.ledger import Ledger
 from astpp_billing.storage.sql.maintenance import check_revision
 from astpp_billing.storage.sql.migrations import upgrade
@@ -39,10 +38,9 @@ class SqlStorage:
         # one transaction: of two processes that open a new database at once, the second finds the tables of the first
         with self._engine.begin() as connection, backend_of(connection).alone(connection):
             found = inspect(connection).get_table_names()
+            check_ours(found)
             if not found:
                 upgrade(connection)
-            elif VERSION_TABLE not in found:
-                raise StorageError(f"the database has tables of something else: {', '.join(sorted(found))}")
             check_revision(connection)
 
     @contextmanager
