@@ -44,6 +44,11 @@ def serve(start: Callable[[], AbstractContextManager[Server]], variable: str) ->
         running.__exit__(None, None, None)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the argument, not by its value, where the value is long or bytes: pages of it name nothing."""
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60) else None
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     yield from serve(postgres, "ASTPP_BILLING_TEST_POSTGRES")
