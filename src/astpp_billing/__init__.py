@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astpp_billing.billing import Billing
-    from astpp_billing.calls import CallRecord, Settled, Unrated
+    from astpp_billing.calls import Approved, CallAttempt, CallRecord, Failed, HoldPolicy, Refused, Settled, Unrated
     from astpp_billing.clock import FixedClock, SystemClock
     from astpp_billing.errors import BillingError
     from astpp_billing.hierarchy import Account, BillingType, ReceiptMode, ResellerModel
@@ -20,18 +20,23 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Account": "hierarchy",
+    "Approved": "calls",
     "Billing": "billing",
     "BillingError": "errors",
     "BillingSchedule": "periods",
     "BillingType": "hierarchy",
     "Cadence": "periods",
+    "CallAttempt": "calls",
     "CallRecord": "calls",
+    "Failed": "calls",
     "FixedClock": "clock",
+    "HoldPolicy": "calls",
     "Money": "money",
     "Rate": "pricing",
     "RateGroup": "pricing",
     "RateTable": "pricing",
     "ReceiptMode": "hierarchy",
+    "Refused": "calls",
     "ResellerModel": "hierarchy",
     "Settled": "calls",
     "SystemClock": "clock",
@@ -40,18 +45,23 @@ _HOMES = {
 
 __all__ = [
     "Account",
+    "Approved",
     "Billing",
     "BillingError",
     "BillingSchedule",
     "BillingType",
     "Cadence",
+    "CallAttempt",
     "CallRecord",
+    "Failed",
     "FixedClock",
+    "HoldPolicy",
     "Money",
     "Rate",
     "RateGroup",
     "RateTable",
     "ReceiptMode",
+    "Refused",
     "ResellerModel",
     "Settled",
     "SystemClock",

@@ -51,6 +51,8 @@ def utc(value: object, name: str = "instant") -> datetime:
 
     Subclasses such as `pendulum.DateTime` come back as plain datetimes, which database drivers need.
     """
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidValue(f"{name} must be a datetime with a time zone, not {value!r}")
     moved = value.astimezone(UTC)
@@ -66,4 +68,5 @@ def from_epoch(microseconds: int) -> datetime:
 
 def to_epoch(instant: datetime) -> int:
     """Microseconds from 1970-01-01 00:00 UTC to `instant`, exactly."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    since = instant - EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds

@@ -11,6 +11,7 @@ BillingError
 ├── NotFound (LookupError)            something named does not exist
 ├── MissingExchangeRate (LookupError) no rate between two currencies at an instant
 ├── AlreadyExists                     a number, name or key that must be unique is taken
+├── PeriodClosed                  a posting into a period that was closed
 ├── IdempotencyConflict               a key seen before, now with other content
 └── StorageError                      the database refused, or is not the one this release needs
     └── StorageBusy                   another transaction was in the way: the same one again may succeed
@@ -72,6 +73,10 @@ class MissingExchangeRate(BillingError, LookupError):
 
 class AlreadyExists(BillingError):
     """A number, name or key that must be unique is taken."""
+
+
+class PeriodClosed(BillingError):
+    """Something was to be posted into a period that was closed."""
 
 
 class IdempotencyConflict(BillingError):

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 
 from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
-from astpp_billing.money import Money, check_currency, exact, most_within, round_half_up
+from astpp_billing.money import Money, check_currency, exact, most_within, plain, round_half_up
 
 
 def _positive(value: object) -> Decimal:
@@ -59,6 +59,14 @@ class Conversion:
     def most(self, micros: int) -> int:
         """The most micros of `base` that come to at most `micros` (≥ 0) of `quote`: the inverse of `apply`."""
         return most_within(micros, self.factor.numerator, self.factor.denominator)
+
+    @cached_property
+    def told(self) -> str:
+        """The dated rates in words, for explanations."""
+        return ", ".join(
+            f"1 {step.base} = {plain(step.rate)} {step.quote} from {step.valid_from:%Y-%m-%d} ({step.source})"
+            for step in self.steps
+        )
 
     @property
     def source(self) -> str:

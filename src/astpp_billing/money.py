@@ -46,6 +46,9 @@ _WITH_2 = (
 )
 _MINOR_UNITS = {code: units for units, codes in ((0, _WITH_0), (2, _WITH_2), (3, _WITH_3)) for code in codes.split()}
 
+# micros in the smallest coin
+_STEPS: dict[str, int] = {code: 10 ** (PLACES - units) for code, units in _MINOR_UNITS.items()}
+
 
 def currencies() -> tuple[str, ...]:
     """The codes of all currencies that can be used, in alphabetical order (ISO 4217)."""
@@ -62,6 +65,11 @@ def check_currency(code: object) -> str:
 def minor_units(code: str) -> int:
     """The decimal places of a currency's smallest coin: 2 for EUR, 0 for JPY, 3 for KWD (ISO 4217)."""
     return _MINOR_UNITS[check_currency(code)]
+
+
+def minor_step(code: str) -> int:
+    """The micros in a currency's smallest coin."""
+    return _STEPS.get(code) or _STEPS[check_currency(code)]
 
 
 def round_half_up(numerator: int, denominator: int) -> int:
@@ -126,10 +134,9 @@ def check_whole(value: object, name: str) -> int:
 
 def check_micros(micros: object, name: str = "amount") -> int:
     """Return `micros` if it is an int that every database can hold, else raise."""
-    whole = check_whole(micros, name)
-    if not -MAX_MICROS <= whole <= MAX_MICROS:
-        raise InvalidValue(f"{name} of {whole} micros is beyond the largest amount, {MAX_MICROS}")
-    return whole
+    if type(micros) is int and -MAX_MICROS <= micros <= MAX_MICROS:
+        return micros
+    raise InvalidValue(f"{name} of {check_whole(micros, name)} micros is beyond the largest amount, {MAX_MICROS}")
 
 
 def from_micros(micros: int) -> Decimal:
@@ -144,7 +151,7 @@ def from_units(units: int, places: int) -> Decimal:
 
 def round_to_minor(micros: int, currency: str) -> int:
     """`micros` rounded half-up to the minor unit of `currency`, in micros again."""
-    step: int = 10 ** (PLACES - minor_units(currency))
+    step = minor_step(currency)
     return round_half_up(micros, step) * step
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
+from functools import cache
 
 import pendulum
 from attrs import field, frozen
@@ -111,6 +112,7 @@ def check_timezone(name: object) -> str:
     return name
 
 
+@cache
 def _zone(name: str) -> tzinfo:
     try:
         return pendulum.timezone(name)

@@ -2,37 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
+from attrs import Factory, define, field, frozen
+
 from astpp_billing.calls import CallEntry, CallStatus
+from astpp_billing.clock import utc
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Path
 from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig
-from astpp_billing.ledger import Charge, Flow, LedgerAccount, Posting
+from astpp_billing.ledger import (
+    Charge,
+    Entry,
+    Flow,
+    FlowGroup,
+    Hold,
+    HoldState,
+    LedgerAccount,
+    Posting,
+    Used,
+    UsedKey,
+    Wallet,
+    check_key,
+)
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
+
+Series = tuple[int, DocumentKind]
+"""The numbers of one kind of document of one issuer."""
+
+
+@frozen(kw_only=True)
+class Seen:
+    """What is needed to decide about calls, as it was at one moment.
+
+    `accounts` has every account that was asked for and all above it, by id; `wallets` has their wallets, whose epochs
+    are no newer than the accounts, and `configs` what issuers among them print. `endpoints` says for whom a user or an
+    address stands; `calls` and `holds` are those that have one of the keys.
+    """
+
+    accounts: Mapping[int, Account]
+    wallets: Mapping[int, Wallet]
+    configs: Mapping[int, InvoiceConfig]
+    endpoints: Mapping[tuple[EndpointKind, str], int]
+    calls: Mapping[str, CallEntry]
+    holds: Mapping[str, Hold]
+
+
+@frozen
+class Locked:
+    """What was locked, as it is now: nobody else changes it before the transaction ends."""
+
+    wallets: Mapping[int, Wallet]
+    last_numbers: Mapping[Series, int]
+
+
+@frozen
+class Placed:
+    """Puts on a document all charges of an account from before an instant that are on none yet; `count` of them."""
+
+    document_id: int
+    account_id: int
+    before: datetime
+    count: int
+
+
+@define
+class Changes:
+    """What one transaction adds to the books, saved in one go.
+
+    Documents have their ids (`UnitOfWork.reserve_ids`), and charges name them, or are put on them by `placed`. `calls`
+    are new, `retried` replace unrated ones. `used` adds to the figures of local days. `numbers` says how many numbers
+    of a series were given out, beginning after the last one that `lock` has told. `ended` are open holds and what they
+    become; what they reserve is given back.
+    """
+
+    postings: list[Posting] = Factory(list)
+    charges: list[Charge] = Factory(list)
+    documents: list[Document] = Factory(list)
+    placed: list[Placed] = Factory(list)
+    calls: list[CallEntry] = Factory(list)
+    retried: list[CallEntry] = Factory(list)
+    used: dict[UsedKey, Used] = Factory(dict)
+    numbers: dict[Series, int] = Factory(dict)
+    ended: list[tuple[Hold, HoldState]] = Factory(list)
+
+
+@frozen(kw_only=True)
+class Command:
+    """A command that was done, so that it is not done again.
+
+    `fingerprint` stands for its content, `result` for what it returned, as text that only who did it understands.
+    """
+
+    key: str = field(converter=check_key)
+    fingerprint: str
+    at: datetime = field(converter=utc)
+    result: str = ""
 
 
 class UnitOfWork(Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
-    What it returns are values; changing the stored state takes another call. Every `add_…` raises `AlreadyExists`
-    where something that must be unique is taken (also where a reference is missing besides), `NotFound` where what it
-    refers to is missing; every look-up by id raises `NotFound`, a `find_…` gives None. A command that raises has
-    changed nothing, even if the error is caught and the transaction goes on.
+    What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises
+    `AlreadyExists` where something that must be unique is taken (also where a reference is missing besides), `NotFound`
+    where what it refers to is missing; every look-up by id raises `NotFound`, a `find_…` gives None. A command that
+    raises has changed nothing, even if the error is caught and the transaction goes on.
+
+    Transactions run side by side. What one has read, another may change before it is saved, unless it was locked: by
+    `lock_tree` first (who changes accounts), then by one `lock` (who moves money). Locks are taken in one order, the
+    tree, wallets by the id of their account, series by issuer and kind, and kept until the transaction ends.
     """
+
+    # commands
+
+    def find_command(self, key: str) -> Command | None:
+        """The command that was done under a key, which may be that of a posting, too: the two are kept apart."""
+        ...
+
+    def add_command(self, command: Command) -> None:
+        """Note that a command was done; `AlreadyExists` where its key is taken."""
+        ...
 
     # accounts
 
+    def lock_tree(self) -> None:
+        """Wait until no other transaction has this lock, and keep it: who changes accounts does so one by one."""
+        ...
+
     def add_account(self, account: Account) -> Account:
-        """Store a new account; returns it with its id."""
+        """Store a new account with an empty wallet; returns it with its id.
+
+        Its books are closed until the instant that its parent's are.
+        """
         ...
 
     def update_account(self, account: Account) -> None:
-        """Replace the account that has this id."""
+        """Replace the account that has this id; its wallet gets the new credit limit, and the next epoch."""
         ...
 
     def account(self, account_id: int) -> Account:
@@ -103,12 +212,45 @@ class UnitOfWork(Protocol):
 
     # the ledger
 
+    def look(
+        self,
+        *,
+        keys: Collection[str] = (),
+        numbers: Collection[str] = (),
+        endpoints: Collection[tuple[EndpointKind, str]] = (),
+    ) -> Seen:
+        """What is known of the calls with these keys, and of these accounts and all above them.
+
+        Accounts are asked for by number, or by what stands for them; what is not there is left out.
+        """
+        ...
+
+    def lock(self, account_ids: Collection[int], series: Collection[Series] = ()) -> Locked:
+        """Lock wallets and series, and tell what they are now; `NotFound` for an account that there is not.
+
+        A series of which no number was given out has the last number 0. To be called at most once in a transaction.
+        """
+        ...
+
+    def reserve_ids(self, count: int) -> Sequence[int]:
+        """Ids for documents, which nobody else gets; those that are not used are lost."""
+        ...
+
+    def save(self, changes: Changes) -> None:
+        """Append to the books, and move the materialised balances by it.
+
+        Besides `AlreadyExists` and `NotFound`: raises `PeriodClosed` for a posting from before what is closed,
+        `InvalidValue` where a balance would be beyond the largest amount, or a wallet is in another currency;
+        `StorageBusy` where a hold has ended otherwise, or not as many charges wait as are to be placed.
+        """
+        ...
+
     def find_posting(self, key: str) -> Posting | None:
         """The posting with a key, with its transfers in the order they were given."""
         ...
 
-    def add_posting(self, posting: Posting) -> None:
-        """Append a posting and move the materialised balances by it."""
+    def postings(self) -> Iterator[Posting]:
+        """All postings, in no particular order; they are read bit by bit, as there may be very many."""
         ...
 
     def balance(self, account: LedgerAccount) -> int:
@@ -127,25 +269,80 @@ class UnitOfWork(Protocol):
         """What went into (positive) or out of each book of an account, by the book on the other side and currency."""
         ...
 
+    def wallet(self, account_id: int) -> Wallet:
+        """An account's wallet."""
+        ...
+
+    def used(self, account_id: int, since: date, until: date) -> Mapping[date, Used]:
+        """What an account has used on its local days from `since` up to, and without, `until`; only days with calls."""
+        ...
+
+    def close_books(self, until: datetime) -> None:
+        """Let nothing more be posted with an instant before `until`; never opens what is closed.
+
+        It locks all wallets, so nothing but the tree may be locked before.
+        """
+        ...
+
+    # holds
+
+    def place_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
+        """Reserve money at every level of a hold, or at none; decided inside the storage.
+
+        False, and nothing reserved, where less is available at some level, or its wallet has another epoch.
+        """
+        ...
+
+    def extend_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
+        """Let the open hold that has this key be this one, which reserves as much at every level, or more.
+
+        False, and nothing changed, where less is available at some level, its wallet has another epoch, or the hold is
+        no longer open.
+        """
+        ...
+
+    def find_hold(self, key: str) -> Hold | None:
+        """The hold with a key."""
+        ...
+
+    def holds(self, *, lapsed_at: datetime | None = None) -> Sequence[Hold]:
+        """The open holds, or those of them that have lapsed at an instant, by the time of their end."""
+        ...
+
     # calls
 
     def find_call(self, key: str) -> CallEntry | None:
         """What became of the call with a key."""
         ...
 
-    def save_call(self, entry: CallEntry) -> None:
-        """Keep a call, or replace what is kept of it."""
-        ...
-
     def calls(self, status: CallStatus | None = None) -> Sequence[CallEntry]:
         """The calls that are kept, of one status or all, in the order of their start."""
         ...
 
-    # charges and documents
+    # reports
 
-    def add_charges(self, charges: Iterable[Charge]) -> Sequence[Charge]:
-        """Store charges; returns them with their ids."""
+    def flows_between(
+        self, account_ids: Collection[int], moments: Sequence[datetime], *, destinations: bool = False
+    ) -> Mapping[FlowGroup, int]:
+        """The flows of accounts from each of `moments` (ascending, two at least) up to the next; none that are zero.
+
+        An event's destination is for its seller what it sold: the description of the (first) charge that was paid into
+        its revenue, or where there is none, of the first charge of its own.
+        """
         ...
+
+    def balance_at(self, account: LedgerAccount, instant: datetime) -> int:
+        """The balance, in micros, of any ledger account from what was posted before an instant."""
+        ...
+
+    def entries(self, account: LedgerAccount, since: datetime, until: datetime) -> Generator[Entry, None, None]:
+        """What moved a ledger account from `since` up to `until`, in the order of time; equal times keep one order.
+
+        Read bit by bit: ask for nothing else before its end, or before it is closed.
+        """
+        ...
+
+    # charges and documents
 
     def unbilled(self, account_id: int, before: datetime) -> Sequence[Charge]:
         """An account's charges from before an instant that are on no document yet, in the order of time."""
@@ -154,19 +351,11 @@ class UnitOfWork(Protocol):
     def charges(
         self, *, posting_key: str | None = None, document_id: int | None = None, account_id: int | None = None
     ) -> Sequence[Charge]:
-        """The charges of one posting, on one document, of one account, or all, by id."""
-        ...
-
-    def take_number(self, issuer_id: int, kind: DocumentKind) -> int:
-        """The next number of an issuer's series, from 1, without gaps: it is given back if the transaction fails."""
-        ...
-
-    def add_document(self, document: Document, charge_ids: Iterable[int]) -> Document:
-        """Store a document and put the charges on it; returns it with its id."""
+        """The charges of one posting, on one document, of one account, or all, by posting and position."""
         ...
 
     def documents(self, account_id: int | None = None) -> Sequence[Document]:
-        """The documents of one account, or all, by id."""
+        """The documents of one account, or all, in the order they were issued."""
         ...
 
     def billed_until(self, account_id: int) -> datetime | None:
@@ -184,8 +373,12 @@ class Storage(Protocol):
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         """A transaction: committed when the block ends, undone when it raises.
 
-        Transactions are serial: none sees or overwrites what another has in hand.
+        It sees what others have committed, and never what they have in hand.
         """
+        ...
+
+    def snapshot(self) -> AbstractContextManager[UnitOfWork]:
+        """A look at everything as it is at one moment, which waits for nobody; nothing can be changed through it."""
         ...
 
     def close(self) -> None:

@@ -48,6 +48,17 @@ def test_what_is_not_given_comes_from_the_parent(shop: Command) -> None:
     assert (opened["currency"], opened["timezone"]) == ("USD", "America/New_York")
 
 
+def test_a_command_with_a_key_is_done_once(shop: Command) -> None:
+    opening = ("accounts", "open", "customer", "--parent", "agent", "--key", "order 7")
+    opened = shop.json(*opening)
+
+    assert shop.json(*opening) == opened
+    assert "was used before" in shop.run(*opening, "--currency", "EUR", code=1).stderr
+    shop.run("accounts", "close", opened["number"], "--key", "order 8")
+    shop.run("accounts", "close", opened["number"], "--key", "order 8")
+    assert shop.json(*opening)["status"] == "closed"  # the same account, as it is now
+
+
 def test_each_kind_can_be_opened(shop: Command) -> None:
     shop.run("accounts", "open", "admin", "--number", "root", "--currency", "JPY")
     shop.run("accounts", "open", "reseller", "--parent", "root", "--number", "dist", "--model", "distributor")

@@ -30,6 +30,15 @@ def test_what_cannot_be_refilled_is_told(shop: Command, arguments: tuple[str, ..
     assert message in shop.run("ledger", "refill", *arguments, code=code).stderr
 
 
+def test_the_books_are_closed_until_an_instant_that_has_passed(shop: Command) -> None:
+    said = "the books are closed until 2025-12-31 23:00:00 UTC\n"
+    assert shop.out("ledger", "close", "2026-01-01T00:00+01:00", "--key", "year") == said
+    assert shop.json("ledger", "close", "2025-12-31T23:00", "--key", "year")["closed_until"].startswith("2025-12-31T23")
+    assert "was used before" in shop.run("ledger", "close", "2025-12-31", "--key", "year", code=1).stderr
+    assert "cannot be closed until 9999-01-01" in shop.run("ledger", "close", "9999-01-01", code=1).stderr
+    assert "is no instant" in shop.run("ledger", "close", "yesterday", code=2).stderr
+
+
 def test_the_books_of_each_currency_hold_nothing_together(shop: Command) -> None:
     shop.run("ledger", "refill", "acc1", "10", "--key", "1")
     shop.run("cdr", "ingest", LOOPBACK)
@@ -71,8 +80,8 @@ def test_a_ledger_that_does_not_agree_is_told_in_a_table(shop: Command) -> None:
 
     header, *lines = result.stdout.splitlines()
     assert header.split() == ["What", "Stored", "(micros)", "Proved", "(micros)", "Difference"]
-    assert [line.split()[-1] for line in lines] == ["5", "5"]
-    assert "the ledger does not agree in 2 places" in result.stderr
+    assert [line.split()[-1] for line in lines] == ["5", "5", "5"]
+    assert "the ledger does not agree in 3 places" in result.stderr
     proof = shop.json("ledger", "reconcile", code=1)
     assert proof["agrees"] is False
     assert proof["discrepancies"][0]["difference_micros"] == 5

@@ -20,10 +20,11 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_how_to_work(tmp_path: Path) -> None:
+def test_the_commands_of_the_how_tos_work(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(Path(str(files("astpp_billing") / "data")))
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    script = "\n".join(["set -e -x", *commands(DOCS / "how-to" / "use-the-command.md")])
+    pages = [DOCS / "how-to" / name for name in ("use-the-command.md", "reports.md")]
+    script = "\n".join(["set -e -x", *(command for page in pages for command in commands(page))])
 
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -32,3 +33,4 @@ def test_the_commands_of_the_how_to_work(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert '"agrees": true' in done.stdout
     assert "Jane" in (tmp_path / "accounts.csv").read_text(encoding="utf-8")
+    assert "refill:payment 4711" in (tmp_path / "statement.csv").read_text(encoding="utf-8")

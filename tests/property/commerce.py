@@ -137,15 +137,19 @@ def commands(draw: DrawFn, most: int = 14) -> list[Command]:
     return [(name, draw(st.tuples(*_ARGUMENTS[name]))) for name in names]
 
 
-def run(billing: Billing, clock: FixedClock, command: Command) -> Any:
+KEYED = frozenset({"settle", "refill", "move", "change", "close", "open"})
+"""What may be sent again: it has a key, by its nature or given to it."""
+
+
+def run(billing: Billing, clock: FixedClock, command: Command, key: str | None = None) -> Any:
     """Do it; what came of it, which for a refusal is the kind of error."""
     try:
-        return _run(billing, clock, *command)
+        return _run(billing, clock, key, *command)
     except BillingError as error:
         return type(error)
 
 
-def _run(billing: Billing, clock: FixedClock, name: str, arguments: Sequence[Any]) -> Any:
+def _run(billing: Billing, clock: FixedClock, once: str | None, name: str, arguments: Sequence[Any]) -> Any:
     accounts = billing.accounts
     match name, *arguments:
         case "settle", record:
@@ -155,13 +159,13 @@ def _run(billing: Billing, clock: FixedClock, name: str, arguments: Sequence[Any
         case ("retry",):
             return list(billing.calls.retry())
         case "move", number, parent:
-            return accounts.move(accounts.get(number), accounts.get(parent))
+            return accounts.move(accounts.get(number), accounts.get(parent), key=once)
         case "change", number, changes:
-            return accounts.change(accounts.get(number), **changes)
+            return accounts.change(accounts.get(number), key=once, **changes)
         case "close", number:
-            return list(accounts.close(accounts.get(number)))
+            return list(accounts.close(accounts.get(number), key=once))
         case "open", parent, number:
-            return accounts.open_customer(accounts.get(parent), number=number)
+            return accounts.open_customer(accounts.get(parent), number=number, key=once)
         case "reprice", group, price:
             return offer(billing, accounts.get("chain-admin"), group, price)
         case "pass", hours:

@@ -8,7 +8,8 @@ from math import ceil, floor
 
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, Path
-from astpp_billing.pricing import Cascade, Rate, RateGroup, Tariff
+from astpp_billing.money import plain
+from astpp_billing.pricing import Cascade, Explanation, Rate, RateGroup, Tariff
 
 
 def half_up(value: Fraction, places: int = 6) -> Fraction:
@@ -133,3 +134,32 @@ def runs(path: Path) -> list[list[Account]]:
                 found.append([account])
         above = account
     return found
+
+
+def text(it: Explanation) -> str:
+    """An explanation in words, one step after the other."""
+    code, rate = it.group.currency, it.rate
+    version = f" version {rate.version}" if rate.version else ""
+    where = f" {rate.destination}" if rate.destination else ""
+    lines = [f"rate {rate.prefix}{where} of group {it.group.name!r}{version}"]
+    if it.seconds < 1:
+        return "\n".join([*lines, "0 s: not answered, nothing is charged"])
+    if it.charged_seconds == 0:
+        lines.append(f"{it.seconds} s, {rate.included_seconds} s included: only the connection fee")
+    else:
+        included = f" - {rate.included_seconds} s included" if rate.included_seconds else ""
+        steps = f"{it.initial_increment} s" + (f" + {it.blocks} x {it.increment} s" if it.blocks else "")
+        lines.append(f"{it.seconds} s{included} = {it.billable_seconds} s, charged {steps} = {it.charged_seconds} s")
+    markup = f" + {plain(it.group.markup_percent)} % markup" if it.group.markup_percent else ""
+    fee = f"{plain(rate.connection_fee)} connection + " if rate.connection_fee else ""
+    lines.append(
+        f"{fee}{plain(rate.price_per_minute)}{markup} per minute x {it.charged_seconds} s / 60"
+        f" = {plain(it.price)} {code} ({it.group.places} places)"
+    )
+    if it.conversion.steps:
+        steps = ", ".join(
+            f"1 {step.base} = {plain(step.rate)} {step.quote} from {step.valid_from:%Y-%m-%d} ({step.source})"
+            for step in it.conversion.steps
+        )
+        lines.append(f"{plain(it.price)} {code} = {plain(it.amount)} {it.conversion.quote} by {steps}")
+    return "\n".join(lines)

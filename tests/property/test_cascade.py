@@ -2,12 +2,14 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from attrs import evolve
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.property import reference
 
+from astpp_billing.errors import HierarchyError, InvalidValue
 from astpp_billing.fx import ExchangeRates
-from astpp_billing.hierarchy import Kind
+from astpp_billing.hierarchy import Account, Kind
 from astpp_billing.pricing import Cascade, NotPriced, PricedCall, explain_level
 from astpp_billing.testing import strategies as billing
 from astpp_billing.testing.strategies import Call
@@ -219,3 +221,32 @@ def test_a_call_that_was_not_answered_costs_nothing(case: Call) -> None:
     assert not any(call.shares)
     assert len(call.amounts) == len(call.terms.payments)
     assert not any(call.profits().values())
+
+
+@given(billing.calls(), st.booleans(), st.integers(0, 7200))
+def test_buyers_on_the_same_terms_share_what_is_learned(case: Call, other_first: bool, seconds: int) -> None:
+    """Whoever calls first, each gets the price that its own cascade would give, as the payer of it."""
+    path = case.cascade.path
+    assume(len(path) > 1)
+    host = fresh(case.cascade)
+    buyer = evolve(path[0], id=77, number="another")
+    tariffs = {**case.cascade.tariffs, buyer.id: case.cascade.tariffs[path[0].id]}
+    alone = Cascade((buyer, *path[1:]), tariffs, case.cascade.exchange_rates, case.cascade.termination)
+    guest = host.for_buyer(buyer)
+
+    pairs = [(host, fresh(case.cascade)), (guest, alone)]
+    for shared, own in reversed(pairs) if other_first else pairs:
+        for length in (case.seconds, seconds, 0):
+            assert shared.price(case.number, length, case.at) == own.price(case.number, length, case.at)
+        assert shared.terms(case.number, case.at) == own.terms(case.number, case.at)
+
+
+def test_a_buyer_in_another_currency_shares_nothing() -> None:
+    admin = Account(id=1, number="admin", kind=Kind.ADMIN, currency="EUR")
+    buyer = Account(id=2, number="buyer", kind=Kind.CUSTOMER, parent_id=1, currency="EUR")
+    cascade = Cascade((buyer, admin), {})
+
+    with pytest.raises(InvalidValue, match="other pays in USD"):
+        cascade.for_buyer(evolve(buyer, id=3, number="other", currency="USD"))
+    with pytest.raises(HierarchyError, match="not the parent"):
+        cascade.for_buyer(evolve(buyer, id=3, number="other", parent_id=4))

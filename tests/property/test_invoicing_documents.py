@@ -144,6 +144,18 @@ def test_a_balance_that_is_too_large_is_worked_off(case: tuple[str, list[Charge]
     assert abs(balance + assembled.rounding_micros) <= max(abs(balance), HALF_UNIT[currency])
 
 
+@given(CURRENCIES.flatmap(lambda code: st.tuples(st.just(code), charges(code, least=1))))
+def test_a_line_is_the_same_whatever_else_is_on_the_document(case: tuple[str, list[Charge]]) -> None:
+    """What a receipt says of its one charge is what any document says of charges of one description."""
+    currency, (one, *others) = case
+    elsewhere = [charge for charge in others if charge.description != one.description]
+
+    (alone, *_) = assemble([one], currency, None, 0).lines
+    lines = assemble([one, *elsewhere], currency, None, 0).lines
+
+    assert evolve(alone, position=next(line.position for line in lines if line.description == one.description)) in lines
+
+
 def buyer_of(currency: str) -> Account:
     return Account(
         id=3,

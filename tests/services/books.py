@@ -1,6 +1,6 @@
 """Short ways to look into the books."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from attrs import evolve
@@ -9,7 +9,8 @@ from astpp_billing.billing import Billing
 from astpp_billing.calls import CallRecord, Settled, Unrated
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing import Document
-from astpp_billing.ledger import Book, Posting
+from astpp_billing.ledger import Book, Charge, Posting
+from astpp_billing.services.billing_runs import Billed
 
 
 def at(*parts: int) -> datetime:
@@ -52,10 +53,11 @@ def totals(documents: list[Document]) -> list[tuple[str, str]]:
 
 
 def everything(billing: Billing) -> dict[str, Any]:
-    """All that is stored about money."""
-    with billing.storage.begin() as uow:
+    """All that is stored about accounts and money."""
+    with billing.storage.snapshot() as uow:
         return {
             "accounts": list(uow.accounts()),
+            "wallets": [uow.wallet(account.id) for account in uow.accounts()],
             "balances": dict(uow.balances()),
             "proved": dict(uow.proved_balances()),
             "calls": list(uow.calls()),
@@ -65,7 +67,54 @@ def everything(billing: Billing) -> dict[str, Any]:
 
 
 def without_ids(stored: dict[str, Any]) -> dict[str, Any]:
-    """The same without the ids of charges and documents, in which a transaction that was undone leaves gaps."""
+    """The same without the ids of documents, in which a transaction that was undone leaves gaps."""
     numbers = {document.id: (document.issuer_id, document.number) for document in stored["documents"]}
-    charges = [(evolve(each, id=0, document_id=None), numbers.get(each.document_id)) for each in stored["charges"]]
+    charges = [(evolve(each, document_id=None), numbers.get(each.document_id)) for each in stored["charges"]]
     return stored | {"charges": charges, "documents": [evolve(each, id=0) for each in stored["documents"]]}
+
+
+def without_id(value: Any) -> Any:
+    """A result without the ids of documents, which differ from storage to storage: on a document is all it says."""
+    match value:
+        case Settled():
+            return evolve(value, charges=without_id(value.charges))
+        case Billed():
+            return evolve(value, document=without_id(value.document))
+        case Charge():
+            return evolve(value, document_id=None if value.document_id is None else 0)
+        case Document():
+            return evolve(value, id=0)
+        case list() | tuple():
+            return type(value)(map(without_id, value))
+        case _:
+            return value
+
+
+def in_any_order(billing: Billing) -> dict[str, Any]:
+    """What is the same whatever order calls were settled in: all but which document has which number and rounding."""
+    stored = everything(billing)
+    totals: dict[int, list[int]] = {}
+    for document in stored["documents"]:
+        count_and_sum = totals.setdefault(document.account_id, [0, 0])
+        count_and_sum[0] += 1
+        count_and_sum[1] += document.total_micros
+    with billing.storage.snapshot() as uow:
+        used = {account.id: uow.used(account.id, date.min, date.max) for account in uow.accounts()}
+    return {
+        **{name: stored[name] for name in ("accounts", "wallets", "balances", "proved")},
+        "calls": {entry.key: entry for entry in stored["calls"]},
+        "charges": {(each.posting_key, each.position): evolve(each, document_id=None) for each in stored["charges"]},
+        "documents": totals,
+        "used": used,
+    }
+
+
+def assert_no_gaps(billing: Billing) -> None:
+    """The documents of each series have all numbers from 1 on."""
+    numbers: dict[tuple[int, str], list[int]] = {}
+    for document in billing.documents.documents():
+        _, _, number = document.number.rpartition("-")
+        numbers.setdefault((document.issuer_id, document.kind), []).append(int(number))
+    assert numbers
+    for series, given in numbers.items():
+        assert sorted(given) == list(range(1, len(given) + 1)), series

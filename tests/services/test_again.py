@@ -2,15 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from astpp_billing.billing import Billing
 from astpp_billing.calls import Settled
 from astpp_billing.clock import FixedClock
-from astpp_billing.errors import StorageBusy
+from astpp_billing.errors import PeriodClosed, StorageBusy
 from astpp_billing.services.again import ATTEMPTS, again
 from astpp_billing.storage.sql import engine
 from astpp_billing.testing.worlds import START, chain
@@ -47,6 +47,14 @@ def test_it_is_not_tried_for_ever() -> None:
     assert command.attempts == ATTEMPTS
 
 
+def test_a_command_that_was_overtaken_by_a_closing_is_done_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("there is nothing to wait for"))
+    command = Refusing(1, PeriodClosed)
+
+    assert again(command.__call__)() == "done"
+    assert command.attempts == 2
+
+
 def test_other_errors_are_not_tried_again() -> None:
     command = Refusing(1, ValueError)
 
@@ -67,17 +75,24 @@ def billing(impatient: None, shared_url: str) -> Iterator[Billing]:
         yield opened
 
 
+@contextmanager
+def in_the_way(url: str) -> Iterator[Connection]:
+    """Another program's transaction, which has locked every wallet."""
+    other = engine.make_engine(url)
+    with closing(other.connect()) as connection:
+        connection.execute(text("UPDATE wallets SET epoch = epoch"))
+        yield connection
+    other.dispose()
+
+
 @pytest.mark.slow
 def test_a_call_is_charged_once_the_transaction_in_the_way_has_ended(billing: Billing, shared_url: str) -> None:
     shop = chain(billing, price="0.05")
-    other = engine.make_engine(shared_url)
-    with closing(other.connect()) as connection:
-        connection.execute(text("UPDATE price_versions SET version = version"))
+    with in_the_way(shared_url) as connection:
         release = threading.Timer(2.5, connection.commit)
         release.start()
         settled = billing.calls.settle(shop.call(60))
         release.join()
-    other.dispose()
 
     assert isinstance(settled, Settled)
     assert not settled.repeated
@@ -90,12 +105,19 @@ def test_a_transaction_that_never_ends_is_told_as_what_it_is(
     billing: Billing, shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("astpp_billing.services.again.ATTEMPTS", 2)
-    other = engine.make_engine(shared_url)
-    with closing(other.connect()) as connection:
-        connection.execute(text("UPDATE price_versions SET version = version"))
+    shop = chain(billing)
+    with in_the_way(shared_url) as connection:
         with pytest.raises(StorageBusy):
-            billing.accounts.all()
+            billing.accounts.change(shop.customer, name="Jane")
         connection.rollback()
-    other.dispose()
 
-    assert billing.accounts.all() == []
+    assert billing.accounts.get(shop.customer.number) == shop.customer
+
+
+def test_who_only_reads_waits_for_nobody(billing: Billing, shared_url: str) -> None:
+    shop = chain(billing)
+    with in_the_way(shared_url) as connection:
+        assert billing.accounts.path(shop.customer) == shop.path
+        assert str(billing.ledger.available(shop.customer)) == "0.00 USD"
+        assert billing.ledger.reconcile().agrees
+        connection.rollback()

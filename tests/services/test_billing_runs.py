@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from tests.services.books import at, balance, everything, moved, settled
 
 from astpp_billing.billing import Billing
@@ -13,9 +14,10 @@ from astpp_billing.clock import FixedClock
 from astpp_billing.errors import InvalidValue, StorageError
 from astpp_billing.hierarchy import Account, BillingType, ReceiptMode
 from astpp_billing.invoicing import DocumentKind, Tax
-from astpp_billing.ledger import Book, Charge, LedgerAccount
+from astpp_billing.ledger import Book, LedgerAccount
 from astpp_billing.money import Money
 from astpp_billing.periods import BillingSchedule, Cadence, Period
+from astpp_billing.ports import Changes
 from astpp_billing.services.billing_runs import NOT_ISSUED, Billed
 from astpp_billing.testing.worlds import Chain, chain, distributor
 
@@ -55,7 +57,7 @@ def test_a_period_that_has_ended_gets_one_invoice(billing: Billing, clock: Fixed
     assert document.period == Period(at(2026, 1, 1), at(2026, 2, 1))
     assert [(line.description, line.quantity, line.seconds) for line in document.lines] == [("44", 2, 120)]
     assert billing.documents.documents(shop.customer) == [document]
-    assert [charge.id for charge in billing.documents.charges(document)] == [charge.id for charge in charges]
+    assert billing.documents.charges(document) == [evolve(charge, document_id=document.id) for charge in charges]
 
 
 def test_a_period_that_has_not_ended_is_left_alone(billing: Billing, clock: FixedClock) -> None:
@@ -300,18 +302,8 @@ def unbalanced(billing: Billing, account: Account) -> None:
     """Let a charge be stored that no transfer stands for."""
     with billing.storage.begin() as uow:
         (charge,) = uow.charges(account_id=account.id)
-        uow.add_charges(
-            [
-                Charge(
-                    account_id=account.id,
-                    posting_key=charge.posting_key,
-                    at=charge.at,
-                    description="forged",
-                    micros=500_000,
-                    currency=account.currency,
-                )
-            ]
-        )
+        uow.lock([account.id])
+        uow.save(Changes(charges=[evolve(charge, position=9, description="forged", micros=500_000)]))
 
 
 def test_an_account_that_does_not_reconcile_is_set_aside_and_the_others_go_on(
@@ -344,18 +336,19 @@ def test_an_account_that_cannot_be_billed_is_set_aside_without_a_trace(
     billing.accounts.configure_invoices(shop.admin, invoice_prefix="")
     billing.accounts.configure_invoices(other.admin, invoice_prefix="B-")
     clock.set(at(2026, 2, 1))
-    with billing.storage.begin() as uow:
+    with billing.storage.snapshot() as uow:
         kind = type(uow)
-    add_document = kind.add_document
+    save = kind.save
 
-    def refuse(self: Any, document: Any, charge_ids: Any) -> Any:
-        if document.account_id == shop.customer.id:
-            raise InvalidValue(f"document {document.number} is refused")
-        return add_document(self, document, charge_ids)
+    def refuse(self: Any, changes: Changes) -> None:
+        for document in changes.documents:
+            if document.account_id == shop.customer.id:
+                raise InvalidValue(f"document {document.number} is refused")
+        save(self, changes)
 
     before = everything(billing)
     with monkeypatch.context() as patch:
-        patch.setattr(kind, "add_document", refuse)
+        patch.setattr(kind, "save", refuse)
         for dry_run in (True, False):
             refused = billing.documents.run(dry_run=dry_run)
             assert [one.problem for one in refused] == ["document 000001 is refused", ""]
@@ -370,14 +363,14 @@ def test_a_storage_that_fails_ends_the_run(
     shop = postpaid(billing)
     settled(billing, shop.call())
     clock.set(at(2026, 2, 1))
-    with billing.storage.begin() as uow:
+    with billing.storage.snapshot() as uow:
         kind = type(uow)
 
     def fail(self: Any, *arguments: Any) -> Any:
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kind, "take_number", fail)
+        patch.setattr(kind, "save", fail)
         with pytest.raises(StorageError, match="disk is full"):
             billing.documents.run()
     assert run(billing, clock, at(2026, 2, 1)) == [(at(2026, 1, 1), at(2026, 2, 1), "0.06 USD")]

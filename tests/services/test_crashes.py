@@ -30,7 +30,7 @@ def dying_after(step: str, billing: Billing, monkeypatch: pytest.MonkeyPatch) ->
             yield
 
 
-@pytest.mark.parametrize("step", ["add_posting", "take_number", "add_document", "set_billed_until"])
+@pytest.mark.parametrize("step", ["lock", "reserve_ids", "save", "set_billed_until"])
 def test_a_run_that_dies_at_any_step_leaves_nothing_half_done(
     billing: Billing, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -46,7 +46,7 @@ def test_a_run_that_dies_at_any_step_leaves_nothing_half_done(
     assert [document.number for document in billing.documents.documents()] == ["INV-000001"]
 
 
-@pytest.mark.parametrize("step", ["add_posting", "add_charges", "take_number", "add_document", "save_call"])
+@pytest.mark.parametrize("step", ["lock", "reserve_ids", "save"])
 def test_a_settlement_that_dies_at_any_step_leaves_nothing_half_done(
     billing: Billing, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_settlement_that_dies_at_any_step_leaves_nothing_half_done(
     assert [document.number for document in billing.documents.documents()] == ["RCP-000001"] * 2
 
 
-@pytest.mark.parametrize("step", ["add_posting", "set_billed_until", "update_account"])
+@pytest.mark.parametrize("step", ["lock_tree", "lock", "save", "set_billed_until", "update_account", "add_command"])
 def test_a_move_that_dies_at_any_step_leaves_nothing_half_done(
     billing: Billing, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

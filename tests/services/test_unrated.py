@@ -7,7 +7,7 @@ import pytest
 from tests.services.books import everything, settled, unrated
 
 from astpp_billing.billing import Billing
-from astpp_billing.calls import CallRecord, CallStatus, Settled, Unrated, UnratedReason
+from astpp_billing.calls import CallRecord, CallStatus, Failed, Settled, Settlement, Unrated, UnratedReason
 from astpp_billing.clock import FixedClock
 from astpp_billing.hierarchy import BillingType
 from astpp_billing.pricing import NotPriced
@@ -23,6 +23,11 @@ def kept(billing: Billing, record: CallRecord) -> tuple[UnratedReason | None, st
     assert result.entry.record == record
     assert billing.ledger.books() == {}
     return result.entry.reason, result.entry.detail, result.entry.account_id
+
+
+def retried(billing: Billing) -> list[Settlement]:
+    """Settle all unrated records again; none of them fails."""
+    return [result for result in billing.calls.retry() if not isinstance(result, Failed)]
 
 
 def test_an_unknown_account(billing: Billing) -> None:
@@ -238,7 +243,7 @@ def test_retried_records_come_oldest_first(billing: Billing) -> None:
         unrated(billing, shop.call(started_at=START + timedelta(hours=hours), leg=str(hours)))
     billing.accounts.change(shop.customer, rate_group="chain-customer")
 
-    assert [result.entry.record.leg_uuid for result in billing.calls.retry()] == ["1", "2", "3"]
+    assert [result.entry.record.leg_uuid for result in retried(billing)] == ["1", "2", "3"]
 
 
 def test_the_storage_is_free_while_the_results_of_a_retry_are_looked_at(billing: Billing) -> None:
@@ -257,9 +262,9 @@ def test_what_somebody_else_settles_meanwhile_is_left_alone(billing: Billing, mo
 
     def let_another_one_in() -> Any:
         begun.append(1)
-        if len(begun) == 2:
+        if len(begun) == 1:
             somebody_else = Billing(billing.storage, billing.clock)
-            assert [result.entry.key for result in somebody_else.calls.retry()] == [first, second]
+            assert [result.entry.key for result in retried(somebody_else)] == [first, second]
         return begin()
 
     monkeypatch.setattr(billing.storage, "begin", let_another_one_in)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Transfer
+from astpp_billing.ports import Changes
 from astpp_billing.storage import open_storage
-from astpp_billing.testing.storage_contract.base import posting, revenue, wallet
+from astpp_billing.testing.storage_contract.base import add_posting, posting, revenue, wallet
 from astpp_billing.testing.storage_contract.transactions import do_everything
 
 
@@ -23,7 +24,7 @@ def hold(url: str, seconds: str) -> None:
     storage = open_storage(url)
     with storage.begin() as work:
         seller = work.accounts()[0]
-        work.add_posting(posting("held", Transfer(revenue(seller), wallet(seller), 5)))
+        add_posting(work, posting("held", Transfer(revenue(seller), wallet(seller), 5)))
         say("holding")
         time.sleep(int(seconds) / 1000)
     storage.close()
@@ -44,10 +45,11 @@ def count(url: str, mark: str, times: str) -> None:
     for index in range(int(times)):
         with storage.begin() as work:
             seller = work.accounts()[0]
-            before = work.balance(wallet(seller))
-            number = work.take_number(seller.id, DocumentKind.INVOICE)
-            transfer = Transfer(revenue(seller), wallet(seller), 1)
-            work.add_posting(posting(f"{mark} {index}", transfer, fingerprint=f"{number} {before}"))
+            series = (seller.id, DocumentKind.INVOICE)
+            locked = work.lock([seller.id], [series])
+            before, number = locked.wallets[seller.id].balance_micros, locked.last_numbers[series] + 1
+            moved = posting(f"{mark} {index}", Transfer(revenue(seller), wallet(seller), 1))
+            work.save(Changes(postings=[moved], numbers={series: 1}))
             say(f"{number} {before}")
     storage.close()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from astpp_billing.errors import StorageError
-from astpp_billing.invoicing import DocumentKind
 from astpp_billing.storage import open_storage
 from astpp_billing.testing.storage_contract import everything
 from astpp_billing.testing.storage_contract.base import admin, wallet
+from astpp_billing.testing.storage_contract.transactions import last_number
 
 SCRIPT = Path(__file__).with_name("processes.py")
 
@@ -77,7 +77,7 @@ def test_a_process_that_is_killed_leaves_nothing_half_done(url: str) -> None:
     with storage.begin() as work:
         assert everything(work) == before
         assert work.find_posting("key dying") is None
-        assert work.take_number(work.accounts()[0].id, DocumentKind.INVOICE) == 1
+        assert last_number(work, work.accounts()[0]) == 0
     storage.close()
 
 

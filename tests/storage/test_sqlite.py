@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from attrs import evolve
 
 from astpp_billing.errors import AlreadyExists, InvalidValue, StorageError
-from astpp_billing.ports import Storage
+from astpp_billing.ports import Changes, Storage
 from astpp_billing.storage import open_storage
 from astpp_billing.storage.sql import migrations, tables
 from astpp_billing.storage.sql.engine import make_engine
@@ -18,7 +18,7 @@ from astpp_billing.storage.sql.maintenance import check_database, database_revis
 from astpp_billing.storage.sql.migrations import NEWEST
 from astpp_billing.storage.sql.storage import SqlStorage
 from astpp_billing.testing.storage_contract import StorageContract
-from astpp_billing.testing.storage_contract.base import TEXTS, admin, call, document
+from astpp_billing.testing.storage_contract.base import TEXTS, admin, call, document, save_call
 
 
 class TestFile(StorageContract):
@@ -277,7 +277,7 @@ def test_a_text_that_is_no_unicode_is_refused(url: str) -> None:
     storage = open_storage(url)
 
     with pytest.raises(StorageError, match="surrogates not allowed"), storage.begin() as work:
-        work.save_call(call("leg", detail="\ud800"))
+        save_call(work, call("leg", detail="\ud800"))
     with storage.begin() as work:
         assert work.calls() == []
     storage.close()
@@ -287,9 +287,9 @@ def test_a_number_beyond_64_bits_is_refused(url: str) -> None:
     storage = open_storage(url)
     with storage.begin() as work:
         issuer = admin(work)
-        wrong = evolve(document(issuer), issuer_id=issuer.id, seller_id=issuer.id)
+        wrong = evolve(document(issuer), id=2**63, issuer_id=issuer.id, seller_id=issuer.id)
         with pytest.raises(StorageError, match="too large"):
-            work.add_document(wrong, [2**63])
+            work.save(Changes(documents=[wrong]))
         assert list(work.documents()) == []
     storage.close()
 

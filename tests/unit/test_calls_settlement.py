@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from astpp_billing.calls import CallRecord, UnratedReason, call_charges, call_transfers
+from astpp_billing.calls import CallRecord, PathBooks, UnratedReason, call_charges
 from astpp_billing.fx import ExchangeRate, ExchangeRates
 from astpp_billing.hierarchy import Account, Kind, ResellerModel
 from astpp_billing.ledger import Book, LedgerAccount, Transfer
@@ -44,30 +44,44 @@ RECORD = CallRecord(
 )
 
 
+def transfers(call: PricedCall) -> list[Transfer]:
+    return PathBooks(call.terms).transfers(call)
+
+
 def test_every_level_commission_and_cost_is_a_transfer_in_its_own_currency() -> None:
-    assert call_transfers(priced("1", "0.4")) == (
+    assert transfers(priced("1", "0.4")) == [
         Transfer(LedgerAccount(3, Book.WALLET, "USD"), LedgerAccount(2, Book.REVENUE, "USD"), 1_000_000),
         Transfer(LedgerAccount(2, Book.WALLET, "EUR"), LedgerAccount(1, Book.REVENUE, "EUR"), 500_000),
         Transfer(LedgerAccount(1, Book.COMMISSION, "EUR"), LedgerAccount(2, Book.WALLET, "EUR"), 50_000),
         Transfer(LedgerAccount(1, Book.COST, "GBP"), LedgerAccount(9, Book.PAYABLE, "GBP"), 100_000),
-    )
+    ]
+
+
+def test_the_books_of_a_path_are_for_all_its_calls() -> None:
+    unknown, known, free = priced("1", None), priced("1", "0.4"), priced("0", "0")
+    books = PathBooks(unknown.terms)  # to a number that the provider does not know
+
+    assert [books.transfers(call) for call in (unknown, known, free, known)] == [
+        *(transfers(call) for call in (unknown, known, free, known)),
+    ]
+    assert len(books.transfers(known)) == len(books.transfers(unknown)) + 1
 
 
 def test_without_termination_the_provider_gets_nothing() -> None:
-    assert {one.source.book for one in call_transfers(priced("1", None))} == {Book.WALLET, Book.COMMISSION}
+    assert {one.source.book for one in transfers(priced("1", None))} == {Book.WALLET, Book.COMMISSION}
 
 
 def test_what_costs_nothing_moves_nothing_and_is_no_charge() -> None:
     call = priced("0", "0")
 
-    assert call_transfers(call) == ()
-    assert call_charges(RECORD, call) == ()
+    assert transfers(call) == []
+    assert call_charges(RECORD, call) == []
 
 
 def test_a_level_that_rounds_to_nothing_is_left_out() -> None:
     call = priced("0.000001", None)  # half a micro of EUR is rounded up, a share of it down
 
-    assert [(one.source.account_id, one.micros) for one in call_transfers(call)] == [(3, 1), (2, 1)]
+    assert [(one.source.account_id, one.micros) for one in transfers(call)] == [(3, 1), (2, 1)]
 
 
 def test_a_charge_for_every_level_the_buyer_first() -> None:
@@ -81,6 +95,19 @@ def test_a_charge_for_every_level_the_buyer_first() -> None:
         ("call:fs:1", START, "441", 60, "United Kingdom")
     }
     assert charges[1].detail.endswith("1 USD = 0.5 EUR by 1 EUR = 2 USD from 2026-01-01 (manual)")
+
+
+def test_a_charge_names_the_transfer_that_moved_it() -> None:
+    call = priced("1", "0.4")
+
+    for charge in call_charges(RECORD, call):
+        moved = transfers(call)[charge.position - 1]
+        assert (moved.source.account_id, moved.source.book) == (charge.account_id, Book.WALLET)
+        assert moved.micros == charge.micros
+
+
+def test_a_charge_names_the_document_that_it_stands_on() -> None:
+    assert [one.document_id for one in call_charges(RECORD, priced("1", None), {2: 7})] == [None, 7]
 
 
 def test_a_rate_without_a_destination_is_described_by_its_prefix() -> None:

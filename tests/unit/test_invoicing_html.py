@@ -152,7 +152,7 @@ def test_a_call_detail_is_exact_and_says_how_it_came_about() -> None:
 
 
 def test_call_details_come_in_the_order_of_time_with_their_sum() -> None:
-    later, earlier = charge(2, id=1, at=START + timedelta(2), number="22"), charge(1, id=2, number="11")
+    later, earlier = charge(2, position=1, at=START + timedelta(2), number="22"), charge(1, position=2, number="11")
 
     text = page([later, earlier], [later, earlier]).all_text()
 

@@ -1,4 +1,4 @@
-"""What settling a call does: its transfers, its charges, and what is kept of it. Decisions only, no I/O."""
+"""What becomes of a call record: what is kept of it, and what settling it gives."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from astpp_billing.calls.record import CallRecord
 from astpp_billing.clock import to_epoch, utc
-from astpp_billing.ledger import Book, Charge, LedgerAccount, Transfer, fingerprint, transfer
-from astpp_billing.pricing import Level, PricedCall, explain_level
+from astpp_billing.errors import BillingError
+from astpp_billing.ledger import Charge, fingerprint
 
 
 class CallStatus(StrEnum):
@@ -37,7 +37,8 @@ class UnratedReason(StrEnum):
 class CallEntry:
     """A call record as it is kept, with what became of it.
 
-    `account_id` is the buyer, as far as it is known. An unrated entry says why: `reason`, and `detail` in words.
+    `account_id` is the buyer, as far as it is known, and `micros` what it was charged, in its currency, without tax. An
+    unrated entry says why: `reason`, and `detail` in words.
     """
 
     record: CallRecord
@@ -45,6 +46,7 @@ class CallEntry:
     account_id: int | None = None
     reason: UnratedReason | None = None
     detail: str = ""
+    micros: int = 0
     settled_at: datetime = field(converter=utc)
 
     @property
@@ -68,43 +70,6 @@ def record_fingerprint(record: CallRecord) -> str:
     )
 
 
-def call_transfers(call: PricedCall) -> tuple[Transfer, ...]:
-    """Everything that moves because of a call: what each level pays, each commission, and the provider's cost."""
-    moved: list[Transfer] = []
-    for level in call.levels:
-        wallet = LedgerAccount(level.payer.id, Book.WALLET, level.currency)
-        moved += transfer(wallet, LedgerAccount(level.payee.id, Book.REVENUE, level.currency), level.amount_micros)
-    for share in call.commissions:
-        currency = share.receiver.currency
-        paid_from = LedgerAccount(share.payer.id, Book.COMMISSION, currency)
-        moved += transfer(paid_from, LedgerAccount(share.receiver.id, Book.WALLET, currency), share.amount_micros)
-    end = call.termination
-    if end is not None:
-        cost = LedgerAccount(end.payer.id, Book.COST, end.currency)
-        moved += transfer(cost, LedgerAccount(end.payee.id, Book.PAYABLE, end.currency), end.amount_micros)
-    return tuple(moved)
-
-
-def call_charges(record: CallRecord, call: PricedCall) -> tuple[Charge, ...]:
-    """What stands on each payer's next document: one charge for every level that costs something; the buyer first."""
-    return tuple(_charge(record, level) for level in call.levels if level.amount_micros)
-
-
-def _charge(record: CallRecord, level: Level) -> Charge:
-    rate = level.terms.rate
-    return Charge(
-        account_id=level.payer.id,
-        posting_key=record.key,
-        at=record.started_at,
-        description=rate.destination or rate.prefix,
-        detail=explain_level(level).text(),
-        number=record.number,
-        seconds=record.seconds,
-        micros=level.amount_micros,
-        currency=level.currency,
-    )
-
-
 @frozen
 class Settled:
     """A record that was rated and charged; `repeated` where that had happened before."""
@@ -124,3 +89,14 @@ class Unrated:
 
 Settlement = Settled | Unrated
 """What settling a record gives."""
+
+
+@frozen
+class Failed:
+    """A record that could not be settled, and of which nothing was kept; `error` says why.
+
+    It is an `IdempotencyConflict` where another record had the same switch and leg.
+    """
+
+    record: CallRecord
+    error: BillingError

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.params import CURRENCY, NUMBER, SCHEDULE
+from astpp_billing.cli.params import CURRENCY, NUMBER, SCHEDULE, key_option
 from astpp_billing.cli.tables import Row
 from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode, ResellerModel
 from astpp_billing.hierarchy.export import AccountRow, accounts_csv
@@ -65,6 +65,7 @@ def open_() -> None:
 @_identity
 @_needed_currency
 @_changeable
+@key_option
 @click.pass_obj
 def open_admin(app: App, /, **options: Any) -> None:
     """Open the root of a tree; --rate-group is what it pays its provider by."""
@@ -75,6 +76,7 @@ def open_admin(app: App, /, **options: Any) -> None:
 @_identity
 @_needed_currency
 @_changeable
+@key_option
 @click.pass_obj
 def open_provider(app: App, /, **options: Any) -> None:
     """Open a carrier, which offers the price list of termination."""
@@ -93,6 +95,7 @@ def open_provider(app: App, /, **options: Any) -> None:
 @_identity
 @_currency
 @_changeable
+@key_option
 @click.pass_obj
 def open_reseller(app: App, /, parent: str, model: ResellerModel, **options: Any) -> None:
     """Open a distributor or a commission reseller."""
@@ -105,6 +108,7 @@ def open_reseller(app: App, /, parent: str, model: ResellerModel, **options: Any
 @_identity
 @_currency
 @_changeable
+@key_option
 @click.pass_obj
 def open_customer(app: App, /, parent: str, **options: Any) -> None:
     """Open an account that buys and does not sell."""
@@ -115,30 +119,33 @@ def open_customer(app: App, /, parent: str, **options: Any) -> None:
 @click.argument("number")
 @click.option("--commission-percent", type=NUMBER, help="The share of a call's price, for a commission reseller.")
 @_changeable
+@key_option
 @click.pass_obj
-def change(app: App, /, number: str, **options: Any) -> None:
+def change(app: App, /, number: str, key: str | None, **options: Any) -> None:
     """Change an account; what is not given stays as it is."""
     changes = _given(app, options)
     if not changes:
         raise click.UsageError("say what to change")
-    _show(app, app.billing.accounts.change(app.account(number), **changes))
+    _show(app, app.billing.accounts.change(app.account(number), key=key, **changes))
 
 
 @accounts.command()
 @click.argument("number")
 @click.argument("parent")
+@key_option
 @click.pass_obj
-def move(app: App, number: str, parent: str) -> None:
+def move(app: App, number: str, parent: str, key: str | None) -> None:
     """Put account NUMBER below PARENT; what it was charged so far is billed by the old one first."""
-    _show(app, app.billing.accounts.move(app.account(number), app.account(parent)))
+    _show(app, app.billing.accounts.move(app.account(number), app.account(parent), key=key))
 
 
 @accounts.command()
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
+@key_option
 @click.pass_obj
-def close(app: App, numbers: tuple[str, ...]) -> None:
+def close(app: App, numbers: tuple[str, ...], key: str | None) -> None:
     """Close accounts, all of them or none; what they were charged so far is billed first."""
-    closed = app.billing.accounts.close(*map(app.account, numbers))
+    closed = app.billing.accounts.close(*map(app.account, numbers), key=key)
     parents = app.numbers()
     wallets = app.billing.ledger.wallets()
     rows = [account_row(a, parents.get(a.parent_id or 0), wallets.get(a.id, Money.zero(a.currency))) for a in closed]
@@ -149,12 +156,13 @@ def close(app: App, numbers: tuple[str, ...]) -> None:
 @click.argument("number")
 @click.option("--user", help="A SIP user whose calls the account pays for.")
 @click.option("--address", help="A network address whose calls the account pays for.")
+@key_option
 @click.pass_obj
-def endpoint(app: App, number: str, user: str | None, address: str | None) -> None:
+def endpoint(app: App, number: str, user: str | None, address: str | None, key: str | None) -> None:
     """Say whose calls an account pays for, where the switch sends no account number."""
     if user is None and address is None:
         raise click.UsageError("give --user, --address, or both")
-    app.billing.accounts.add_endpoint(app.account(number), user=user, address=address)
+    app.billing.accounts.add_endpoint(app.account(number), user=user, address=address, key=key)
     named = " and ".join(filter(None, (user and f"the user {user}", address and f"the address {address}")))
     app.output.result({"number": number, "user": user, "address": address}, f"{number} pays for calls of {named}")
 

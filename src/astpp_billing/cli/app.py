@@ -124,7 +124,7 @@ def cli(ctx: click.Context, database: str, as_json: bool) -> None:
 
 
 def _add_commands() -> None:
-    from astpp_billing.cli import accounts, cdr, db, demo, fx, init, invoices, ledger, rates
+    from astpp_billing.cli import accounts, cdr, db, demo, fx, holds, init, invoices, ledger, rates, reports
 
     for command in (
         init.init,
@@ -134,8 +134,10 @@ def _add_commands() -> None:
         db.db,
         fx.fx,
         cdr.cdr,
+        holds.holds,
         invoices.invoices,
         ledger.ledger,
+        reports.reports,
     ):
         cli.add_command(command)
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import click
 
-from astpp_billing.calls import CallEntry, CallStatus, Settlement
+from astpp_billing.calls import CallEntry, CallStatus, Failed, Settlement
 from astpp_billing.cli.app import App
 from astpp_billing.cli.ingest import Result, buyer_amount, find_files, ingest, summary, unrated_detail
 from astpp_billing.cli.payments import payment_lines, payments_of
@@ -118,16 +118,28 @@ def _entry_row(entry: CallEntry) -> Row:
 
 
 @cdr.command()
-@click.pass_obj
-def retry(app: App) -> None:
-    """Try again to rate the calls that could not be rated, oldest first."""
+@click.pass_context
+def retry(ctx: click.Context) -> None:
+    """Try again to rate the calls that could not be rated, oldest first.
+
+    A call that can be rated, but not charged, is reported, stays as it is, and the exit code is 1.
+    """
+    app: App = ctx.obj
     with app.output.progress("Rating again"):
-        settled = app.billing.calls.retry()
+        results = app.billing.calls.retry()
+    settled = [result for result in results if not isinstance(result, Failed)]
+    failed = [result for result in results if isinstance(result, Failed)]
     counted = Counter(settlement.entry.status for settlement in settled)
     rows = map(_retried_row, settled)
     columns = {"payer": "Payer", "number": "Number", "seconds": "Seconds", "status": "Status", "amount": "Amount"}
     app.output.rows("calls", rows, {**columns, "detail": "Why", "leg": "Leg"})
-    app.output.say(f"{counted[CallStatus.RATED]:,} calls rated, {counted[CallStatus.UNRATED]:,} still not")
+    for one in failed:
+        app.output.say(f"{one.record.key}: {one.error}")
+    app.output.say(
+        f"{counted[CallStatus.RATED]:,} calls rated, {counted[CallStatus.UNRATED] + len(failed):,} still not"
+    )
+    if failed:
+        ctx.exit(1)
 
 
 def _retried_row(settlement: Settlement) -> Row:

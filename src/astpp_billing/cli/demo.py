@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from astpp_billing import Billing, FixedClock
-from astpp_billing.calls import CallStatus, Settled
+from astpp_billing.calls import CallStatus, Failed, Settled
 from astpp_billing.cli.app import App
 from astpp_billing.cli.demo_calls import explain_calls
 from astpp_billing.cli.demo_files import DemoFolder
@@ -156,6 +156,7 @@ class _Demo:
         billing.accounts.add_endpoint(world.postpaid, user="4420")
         rows: list[Row] = []
         for settlement in billing.calls.retry():
+            assert not isinstance(settlement, Failed)  # nothing in this world is beyond the largest amount
             record = settlement.entry.record
             charged = Result.CHARGED if isinstance(settlement, Settled) else unrated_detail(settlement)
             call = f"{record.user} to {record.number}, {record.seconds} s"

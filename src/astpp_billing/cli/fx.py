@@ -9,7 +9,7 @@ import click
 from attrs import asdict
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER
+from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER, key_option
 from astpp_billing.cli.tables import Row
 from astpp_billing.fx import ExchangeRate
 
@@ -28,10 +28,13 @@ def fx() -> None:
 @click.argument("rate", type=NUMBER)
 @click.option("--valid-from", type=INSTANT, help="From when it holds; the present if not given.")
 @click.option("--source", default="manual", show_default=True, help="Where it comes from; kept with every charge.")
+@key_option
 @click.pass_obj
-def set_(app: App, base: str, quote: str, rate: Decimal, valid_from: datetime | None, source: str) -> None:
+def set_(
+    app: App, base: str, quote: str, rate: Decimal, valid_from: datetime | None, source: str, key: str | None
+) -> None:
     """Let one unit of BASE cost RATE units of QUOTE."""
-    kept = app.billing.prices.set_exchange_rate(base, quote, rate, valid_from=valid_from, source=source)
+    kept = app.billing.prices.set_exchange_rate(base, quote, rate, valid_from=valid_from, source=source, key=key)
     app.output.result(_row(kept), f"1 {base} = {rate:f} {quote} from {kept.valid_from:%Y-%m-%d %H:%M:%S} UTC on")
 
 

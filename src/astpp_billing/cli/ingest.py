@@ -1,4 +1,4 @@
-"""Reading the files of call records and settling what they hold, one after the other."""
+"""Reading the files of call records and settling what they hold, in batches."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from attrs import field, frozen
 
 from astpp_billing import Billing
-from astpp_billing.calls import CallRecord, Settled, Settlement
+from astpp_billing.calls import CallRecord, Failed, Settled, Settlement
 from astpp_billing.cli.tables import Row
-from astpp_billing.errors import IdempotencyConflict, MalformedRecord
+from astpp_billing.errors import MalformedRecord
 from astpp_billing.freeswitch import Billable, NotBillableReason, ReadOptions, read_file
 from astpp_billing.money import Money
 
 STDIN = "-"
+
+BATCH = 100
+"""How many files are read before what is in them is settled."""
 
 _NOT_BILLABLE = {
     NotBillableReason.B_LEG: "B leg: its A leg is billed",
@@ -90,19 +94,29 @@ def _walk(directory: str) -> Iterator[str]:
 
 
 def ingest(billing: Billing, files: Iterable[str], options: ReadOptions) -> Iterator[Ingested]:
-    """Settle the record in each file; a bad one is told, and the others go on."""
-    for name in files:
-        try:
-            outcome = read_file(_read(name, options.max_bytes), options)
-        except OSError as error:
-            yield Ingested(file=name, result=Result.BAD, detail=error.strerror or str(error))
-        except MalformedRecord as error:
-            yield Ingested(file=name, result=Result.BAD, detail=str(error))
-        else:
-            if isinstance(outcome, Billable):
-                yield _settle(billing, name, outcome.record)
-            else:
-                yield Ingested(file=name, result=Result.NOT_BILLABLE, detail=_NOT_BILLABLE[outcome.reason])
+    """Settle the record in each file; a bad one is told, and the others go on.
+
+    The records of up to `BATCH` files are settled in one transaction. What came of the files is told in their order.
+    """
+    names = iter(files)
+    while batch := list(islice(names, BATCH)):
+        read = [_read_record(name, options) for name in batch]
+        settled = billing.calls.settle_many([one for one in read if isinstance(one, CallRecord)], batch_size=BATCH)
+        for name, one in zip(batch, read, strict=True):
+            yield _settled(name, one, next(settled)) if isinstance(one, CallRecord) else one
+
+
+def _read_record(name: str, options: ReadOptions) -> CallRecord | Ingested:
+    """The record in a file, or what became of a file that has none to settle."""
+    try:
+        outcome = read_file(_read(name, options.max_bytes), options)
+    except OSError as error:
+        return Ingested(file=name, result=Result.BAD, detail=error.strerror or str(error))
+    except MalformedRecord as error:
+        return Ingested(file=name, result=Result.BAD, detail=str(error))
+    if isinstance(outcome, Billable):
+        return outcome.record
+    return Ingested(file=name, result=Result.NOT_BILLABLE, detail=_NOT_BILLABLE[outcome.reason])
 
 
 def _read(name: str, most: int) -> bytes:
@@ -113,11 +127,9 @@ def _read(name: str, most: int) -> bytes:
         return file.read(most + 1)
 
 
-def _settle(billing: Billing, name: str, record: CallRecord) -> Ingested:
-    try:
-        settlement = billing.calls.settle(record)
-    except IdempotencyConflict as error:
-        return Ingested(file=name, result=Result.BAD, detail=str(error), record=record)
+def _settled(name: str, record: CallRecord, settlement: Settlement | Failed) -> Ingested:
+    if isinstance(settlement, Failed):
+        return Ingested(file=name, result=Result.BAD, detail=str(settlement.error), record=record)
     return Ingested(
         file=name,
         result=_result(settlement),

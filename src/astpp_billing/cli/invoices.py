@@ -12,7 +12,7 @@ from attrs import asdict
 
 from astpp_billing.cli.app import App
 from astpp_billing.cli.documents import document_lines, document_row, line_row
-from astpp_billing.cli.params import INSTANT, NUMBER
+from astpp_billing.cli.params import INSTANT, NUMBER, key_option
 from astpp_billing.cli.tables import Row
 from astpp_billing.invoicing import Document, Tax
 from astpp_billing.money import Money
@@ -80,15 +80,18 @@ def _billed_row(billed: Billed) -> Row:
 @click.option("--due-days", type=click.IntRange(0), help="The days in which an invoice is to be paid.")
 @click.option("--tax", type=(str, NUMBER), metavar="NAME PERCENT", help="A tax that is added, such as VAT 20.")
 @click.option("--no-tax", is_flag=True, help="Add no tax.")
+@key_option
 @click.pass_obj
-def configure(app: App, /, number: str, tax: tuple[str, Decimal] | None, no_tax: bool, **options: Any) -> None:
+def configure(
+    app: App, /, number: str, key: str | None, tax: tuple[str, Decimal] | None, no_tax: bool, **options: Any
+) -> None:
     """Say what account NUMBER prints on the documents that it issues; what is not given stays as it is."""
     if tax is not None and no_tax:
         raise click.UsageError("--tax and --no-tax cannot be had together")
     settings = {name: value for name, value in options.items() if value is not None}
     if tax is not None or no_tax:
         settings["tax"] = None if tax is None else Tax(*tax)
-    config = app.billing.accounts.configure_invoices(app.account(number), **settings)
+    config = app.billing.accounts.configure_invoices(app.account(number), key=key, **settings)
     row = {"account": number, **asdict(config)}
     del row["account_id"]
     taxed = "no tax" if config.tax is None else f"{config.tax.name} {config.tax.percent:f} %"
@@ -131,7 +134,7 @@ def show(app: App, number: str, issuer: str | None, html: Path | None) -> None:
             "amount": Money.from_micros(charge.micros, charge.currency),
             "why": charge.detail.splitlines(),
         }
-        for charge in sorted(charges, key=lambda charge: (charge.at, charge.id))
+        for charge in sorted(charges, key=lambda charge: (charge.at, charge.posting_key, charge.position))
     ]
     row = {
         **document_row(document),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import click
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.params import NUMBER
+from astpp_billing.cli.params import INSTANT, NUMBER, key_option
 from astpp_billing.hierarchy import SELLERS
 from astpp_billing.money import Money
-from astpp_billing.services.ledger import Reconciliation
+from astpp_billing.services.reconciling import Reconciliation
 
 
 @click.group()
@@ -35,6 +36,19 @@ def refill(app: App, number: str, amount: Decimal, key: str) -> None:
     app.output.result(
         {"number": number, "key": posting.key, "at": posting.at, "balance": balance}, f"{number} has {balance}"
     )
+
+
+@ledger.command()
+@click.argument("until", type=INSTANT)
+@key_option
+@click.pass_obj
+def close(app: App, until: datetime, key: str | None) -> None:
+    """Close the books until an instant: nothing is posted before UNTIL any more, and this cannot be undone.
+
+    What comes in late is posted at the present.
+    """
+    app.billing.ledger.close_period(until, key=key)
+    app.output.result({"closed_until": until}, f"the books are closed until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @ledger.command()
@@ -65,7 +79,7 @@ def profits(app: App) -> None:
 @ledger.command()
 @click.pass_context
 def reconcile(ctx: click.Context) -> None:
-    """Prove every balance, charge and document from the transfers; exit code 1 if something does not agree."""
+    """Prove every balance, hold, charge, call and document; exit code 1 if something does not agree."""
     app: App = ctx.obj
     with app.output.progress("Proving the ledger"):
         proof = app.billing.ledger.reconcile()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,32 @@ class Instant(_Type):
             return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no instant in ISO 8601, such as 2026-12-01T00:00:00Z", param, ctx)
+
+
+class Day(_Type):
+    """A day in ISO 8601."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day."""
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no day in ISO 8601, such as 2026-12-01", param, ctx)
+
+
+class DayOrInstant(Instant):
+    """A day, which begins at midnight of some time zone, or an instant."""
+
+    name = "day or instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A `date` for a day, a `datetime` in UTC for an instant."""
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return super().convert(value, param, ctx)
 
 
 class Number(_Type):
@@ -85,7 +111,13 @@ class Phone(_Type):
 
 
 INSTANT = Instant()
+DAY = Day()
+DAY_OR_INSTANT = DayOrInstant()
 NUMBER = Number()
 CURRENCY = Currency()
 SCHEDULE = Schedule()
 PHONE = Phone()
+
+key_option = click.option(
+    "--key", help="What makes the command unique: sent again with the same key, it is not done a second time."
+)

@@ -9,7 +9,7 @@ import click
 from attrs import asdict
 
 from astpp_billing.cli.app import App
-from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER, PHONE
+from astpp_billing.cli.params import CURRENCY, INSTANT, NUMBER, PHONE, key_option
 from astpp_billing.cli.payments import of_price, payment_lines
 from astpp_billing.cli.ratefiles import RateLines, open_rates
 from astpp_billing.cli.tables import Row
@@ -33,6 +33,7 @@ def rates() -> None:
 @click.option("--initial-increment", type=int, default=1, show_default=True, help="Default first block, in seconds.")
 @click.option("--increment", type=int, default=1, show_default=True, help="Default block, in seconds.")
 @click.option("--places", type=int, default=6, show_default=True, help="Decimal places of a call's price.")
+@key_option
 @click.pass_obj
 def group(
     app: App,
@@ -43,6 +44,7 @@ def group(
     initial_increment: int,
     increment: int,
     places: int,
+    key: str | None,
 ) -> None:
     """Open a rate group: a named price list that one account offers."""
     opened = app.billing.prices.add_group(
@@ -53,6 +55,7 @@ def group(
         default_initial_increment=initial_increment,
         default_increment=increment,
         places=places,
+        key=key,
     )
     app.output.result(_group_row(opened, owner), f"rate group {name!r} of {owner} in {opened.currency}")
 
@@ -65,8 +68,9 @@ def group(
     type=INSTANT,
     help="From when they hold; the present if not given, and always for the first import of a group.",
 )
+@key_option
 @click.pass_obj
-def import_(app: App, file: str, name: str, valid_from: datetime | None) -> None:
+def import_(app: App, file: str, name: str, valid_from: datetime | None, key: str | None) -> None:
     """Let the rates of FILE be those of a rate group, as its next version.
 
     FILE is CSV as ASTPP imports and exports it, plain or compressed with gzip; "-" is standard input. The first line
@@ -76,7 +80,7 @@ def import_(app: App, file: str, name: str, valid_from: datetime | None) -> None
     with open_rates(file) as (raw, size), app.output.progress(f"Importing {file}", size) as advance:
         lines = RateLines(raw, advance)
         try:
-            imported = app.billing.prices.import_file(name, lines, valid_from=valid_from)
+            imported = app.billing.prices.import_file(name, lines, valid_from=valid_from, key=key)
         except InvalidValue as error:
             raise click.ClickException(f"{file}: {error}") from None
     count = lines.count - 1  # without the headings

@@ -66,7 +66,7 @@ def _commission(value: object) -> Decimal:
     return percent(value, "commission rate", most=100)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)  # prices are kept by whole paths of them
 class Account:
     """One account, as it is at one moment.
 

@@ -3,6 +3,7 @@
 from astpp_billing.invoicing.assembly import (
     ROUNDING_DESCRIPTION,
     Assembled,
+    DocumentBooks,
     assemble,
     document_transfers,
     make_document,
@@ -15,6 +16,7 @@ __all__ = [
     "ROUNDING_DESCRIPTION",
     "Assembled",
     "Document",
+    "DocumentBooks",
     "DocumentKind",
     "DocumentLine",
     "DuePeriod",

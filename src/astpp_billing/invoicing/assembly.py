@@ -18,7 +18,7 @@ decimals; then T stays at zero until the following documents have worked it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count, groupby
 
@@ -67,14 +67,14 @@ def assemble(charges: Sequence[Charge], currency: str, tax: Tax | None, rounding
     if not charges:
         return Assembled(lines=(), total_micros=0, tax_micros=0, rounding_micros=0)
     lines = _charge_lines(charges, currency)
-    net = sum(line.exact_micros for line in lines)
+    net = sum([line.exact_micros for line in lines])
     tax_micros = 0 if tax is None else share_of(net, tax.percent)
     if tax is not None:
         description = f"{tax.name} {plain(tax.percent)} %"
         lines.append(_line(len(lines) + 1, LineKind.TAX, description, tax_micros, currency))
     exact = net + tax_micros
     total = max(0, round_to_minor(exact - rounding_balance, currency))
-    carried = total - sum(line.micros for line in lines)
+    carried = total - sum([line.micros for line in lines])
     if carried:
         lines.append(
             DocumentLine(
@@ -90,12 +90,11 @@ def assemble(charges: Sequence[Charge], currency: str, tax: Tax | None, rounding
     return Assembled(lines=tuple(lines), total_micros=total, tax_micros=tax_micros, rounding_micros=total - exact)
 
 
-def _check_charges(charges: Iterable[Charge], currency: str) -> None:
-    accounts = set()
+def _check_charges(charges: Sequence[Charge], currency: str) -> None:
     for charge in charges:
-        accounts.add(charge.account_id)
         if charge.currency != currency:
             raise CurrencyMismatch(f"a document in {currency} cannot have a charge in {charge.currency}")
+    accounts = {charge.account_id for charge in charges}
     if len(accounts) > 1:
         raise InvalidValue(f"a document has the charges of one account, not of {sorted(accounts)}")
 
@@ -104,7 +103,10 @@ def _by_description(charge: Charge) -> tuple[str, ChargeKind]:
     return charge.description, charge.kind
 
 
-def _charge_lines(charges: Iterable[Charge], currency: str) -> list[DocumentLine]:
+def _charge_lines(charges: Sequence[Charge], currency: str) -> list[DocumentLine]:
+    if len(charges) == 1:  # a receipt, of which there are as many as charges
+        (one,) = charges
+        return [_line(1, LineKind.CHARGES, one.description, one.micros, currency, 1, one.seconds)]
     grouped = groupby(sorted(charges, key=_by_description), key=_by_description)
     lines = []
     for position, ((description, _), members) in zip(count(1), grouped, strict=False):
@@ -129,18 +131,29 @@ def _line(
     )
 
 
-def document_transfers(buyer: Account, seller_id: int, assembled: Assembled) -> tuple[Transfer, ...]:
-    """What the document posts: the exact tax to the seller, and the rounding between the buyer's own two books.
+class DocumentBooks:
+    """The ledger accounts that the documents of one account move, made once for all of them."""
 
-    The charges themselves are in the ledger already. None at all where there is neither tax nor rounding.
-    """
-    wallet = LedgerAccount(buyer.id, Book.WALLET, buyer.currency)
-    tax = LedgerAccount(seller_id, Book.TAX, buyer.currency)
-    rounding = LedgerAccount(buyer.id, Book.ROUNDING, buyer.currency)
-    return (
-        *transfer(wallet, tax, assembled.tax_micros),
-        *transfer(wallet, rounding, assembled.rounding_micros),
-    )
+    __slots__ = ("_rounding", "_tax", "_wallet")
+
+    def __init__(self, buyer: Account, seller_id: int) -> None:
+        self._wallet = LedgerAccount(buyer.id, Book.WALLET, buyer.currency)
+        self._tax = LedgerAccount(seller_id, Book.TAX, buyer.currency)
+        self._rounding = LedgerAccount(buyer.id, Book.ROUNDING, buyer.currency)
+
+    def transfers(self, assembled: Assembled) -> tuple[Transfer, ...]:
+        """What a document posts: the exact tax to the seller, and the rounding between the buyer's own two books.
+
+        The charges themselves are in the ledger already. None at all where there is neither tax nor rounding.
+        """
+        rounding = transfer(self._wallet, self._rounding, assembled.rounding_micros)
+        tax = assembled.tax_micros
+        return (*transfer(self._wallet, self._tax, tax), *rounding) if tax else rounding
+
+
+def document_transfers(buyer: Account, seller_id: int, assembled: Assembled) -> tuple[Transfer, ...]:
+    """What one document posts; see `DocumentBooks.transfers`."""
+    return DocumentBooks(buyer, seller_id).transfers(assembled)
 
 
 def make_document(
@@ -152,6 +165,8 @@ def make_document(
     assembled: Assembled,
     period: Period | None,
     issued_at: datetime,
+    *,
+    document_id: int = 0,
 ) -> Document:
     """The document to store: what was assembled, with issuer and buyer as they are called now.
 
@@ -163,6 +178,7 @@ def make_document(
         due_day = local_date(issued_at, buyer.timezone) + timedelta(days=config.due_days)
         due_at = midnight(due_day, buyer.timezone)
     return Document(
+        id=document_id,
         kind=kind,
         number=number,
         issuer_id=config.account_id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from itertools import count
 
 from attrs import field, frozen
 from attrs.converters import optional
@@ -13,7 +12,7 @@ from attrs.converters import optional
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import Account
-from astpp_billing.money import Money, check_currency, check_micros, percent, round_to_minor
+from astpp_billing.money import Money, check_currency, check_micros, minor_step, percent
 from astpp_billing.periods import Period, check_timezone
 
 MAX_PREFIX = 32
@@ -172,23 +171,23 @@ class Document:
             raise InvalidValue("a document has a number")
         if self.kind is DocumentKind.RECEIPT and self.due_at is not None:
             raise InvalidValue(f"receipt {self.number}: it proves a payment, so it cannot be due ({self.due_at})")
-        self._check_lines()
-        self._check_total()
+        self._check_lines(minor_step(self.currency))
+        check_micros(self.total_micros, "the total of a document")
+        if self.total_micros < 0:
+            raise InvalidValue(f"document {self.number}: its total is negative, {self.total_micros} micros")
 
-    def _check_lines(self) -> None:
-        for line, position in zip(self.lines, count(1), strict=False):
+    def _check_lines(self, step: int) -> None:
+        total = 0
+        for position, line in enumerate(self.lines, 1):
             if line.position != position:
                 raise InvalidValue(f"document {self.number}: line {position} has the position {line.position}")
-            if line.micros != round_to_minor(line.micros, self.currency):
+            if line.micros % step:
                 raise InvalidValue(
                     f"document {self.number}: line {position} is not in whole minor units of {self.currency}: "
                     f"{line.micros} micros"
                 )
-
-    def _check_total(self) -> None:
-        if check_micros(self.total_micros, "the total of a document") < 0:
-            raise InvalidValue(f"document {self.number}: its total is negative, {self.total_micros} micros")
-        if self.total_micros != sum(line.micros for line in self.lines):
+            total += line.micros
+        if self.total_micros != total:
             raise InvalidValue(
                 f"document {self.number}: its total of {self.total_micros} micros is not the sum of its lines"
             )

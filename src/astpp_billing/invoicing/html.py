@@ -42,7 +42,7 @@ def render_html(document: Document, charges: Sequence[Charge] = (), labels: Labe
     l10n.check_locale(document.locale)
     page = _template().render(
         document=document,
-        charges=sorted(charges, key=lambda charge: (charge.at, charge.id)),
+        charges=sorted(charges, key=lambda charge: (charge.at, charge.posting_key, charge.position)),
         details={
             "seconds": sum(charge.seconds for charge in charges),
             "micros": sum(charge.micros for charge in charges),
@@ -59,7 +59,7 @@ def _check_charges(document: Document, charges: Sequence[Charge]) -> None:
         if charge.currency != document.currency:
             raise CurrencyMismatch(f"a document in {document.currency} has no charge in {charge.currency}")
         if charge.account_id != document.account_id or charge.document_id not in (None, document.id):
-            raise InvalidValue(f"charge {charge.id} of account {charge.account_id} is not on {document.number}")
+            raise InvalidValue(f"charge {charge.position} of {charge.posting_key} is not on {document.number}")
 
 
 class _Formats:

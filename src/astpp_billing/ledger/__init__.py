@@ -1,6 +1,8 @@
 """The ledger: postings, wallets, charges and what they prove."""
 
 from astpp_billing.ledger.charge import Charge, ChargeKind
+from astpp_billing.ledger.entry import Entry, FlowGroup
+from astpp_billing.ledger.hold import HeldLevel, Hold, HoldState
 from astpp_billing.ledger.posting import (
     MATERIALISED,
     MAX_KEY,
@@ -9,11 +11,13 @@ from astpp_billing.ledger.posting import (
     Posting,
     Reason,
     Transfer,
+    check_key,
     fingerprint,
     movements,
     transfer,
 )
 from astpp_billing.ledger.profit import Flow, profit
+from astpp_billing.ledger.wallet import Used, UsedKey, Wallet
 
 __all__ = [
     "MATERIALISED",
@@ -21,11 +25,20 @@ __all__ = [
     "Book",
     "Charge",
     "ChargeKind",
+    "Entry",
     "Flow",
+    "FlowGroup",
+    "HeldLevel",
+    "Hold",
+    "HoldState",
     "LedgerAccount",
     "Posting",
     "Reason",
     "Transfer",
+    "Used",
+    "UsedKey",
+    "Wallet",
+    "check_key",
     "fingerprint",
     "movements",
     "profit",

@@ -24,13 +24,13 @@ class Charge:
 
     `at` is the instant that decides to which period it belongs: for a call, the start. `description` is what a
     document groups by (the destination), `detail` says how the amount came about, as text. `seconds` are the call's
-    own, before any rounding to increments. `id` is 0 until the charge is stored; `document_id` is None until it
-    stands on a document.
+    own, before any rounding to increments. `position` tells the charges of one posting apart: it is that of the
+    transfer that moved the money, from 1. `document_id` is None until the charge stands on a document.
     """
 
-    id: int = 0
     account_id: int
     posting_key: str
+    position: int = 1
     at: datetime = field(converter=utc)
     kind: ChargeKind = ChargeKind.CALL
     description: str

@@ -42,7 +42,7 @@ class Reason(StrEnum):
     CORRECTION = "correction"
 
 
-@frozen
+@frozen(cache_hash=True)
 class LedgerAccount:
     """One book of one account in one currency."""
 
@@ -64,11 +64,12 @@ class Transfer:
             raise InvalidValue(f"a transfer moves a positive amount, not {self.micros} micros")
         if self.source.currency != self.target.currency:
             raise InvalidValue(f"a transfer has one currency, not {self.source.currency} and {self.target.currency}")
-        if self.source == self.target:
+        if self.source.account_id == self.target.account_id and self.source.book is self.target.book:
             raise InvalidValue(f"a transfer needs two ledger accounts, not {self.source} twice")
 
 
-def _key(value: object) -> str:
+def check_key(value: object) -> str:
+    """Give back an idempotency key; `InvalidValue` if it is none."""
     if not isinstance(value, str) or not value or len(value) > MAX_KEY:
         raise InvalidValue(f"an idempotency key is a text of 1 to {MAX_KEY} characters, not {value!r}")
     return value
@@ -86,7 +87,7 @@ class Posting:
     told from a conflict. `corrects` is the key of the posting that this one puts right.
     """
 
-    key: str = field(converter=_key)
+    key: str = field(converter=check_key)
     fingerprint: str
     at: datetime = field(converter=utc)
     reason: Reason
@@ -110,6 +111,10 @@ def movements(transfers: Iterable[Transfer]) -> dict[LedgerAccount, int]:
     return moved
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def fingerprint(*content: str | int | None) -> str:
-    """A digest of a command's content: equal for equal content, else different (SHA-256, in hex)."""
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+    """A digest of a command's content: equal for equal content, else different (128 bits of SHA-256, in hex)."""
+    text = _encode(content).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:32]

@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise, repeat
+from itertools import pairwise
 from threading import Lock
 from typing import TypeVar
 
-from astpp_billing.errors import MissingExchangeRate
+from astpp_billing.errors import InvalidValue, MissingExchangeRate
 from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account, Kind, Path, check_path, price_owner
-from astpp_billing.money import MAX_MICROS, most_within, round_half_up
-from astpp_billing.pricing.price import check_length
+from astpp_billing.money import MAX_MICROS, most_within
+from astpp_billing.pricing.price import LONGEST, check_length
 from astpp_billing.pricing.priced import (
     CommissionTerms,
     LevelTerms,
@@ -44,27 +44,26 @@ _Rounding = tuple[int, int, int]
 _Step = tuple[int, int, int, int, int, int, int, tuple[_Rounding, ...] | None]
 _Share = tuple[int | None, _Rounding]
 
-_LONGEST = 10**9
-"""No call is longer: thirty years in seconds."""
-
 
 class _Plan:
     """The integers of one `PathTerms`, multiplied in advance wherever that saves work for each call.
 
     There is a step for each price, with a rounding for each level that pays it (None: one level, in the group's own
     currency).
+    `buyer` is whose call it was made for first: all buyers that share what was learned have the same plan.
     `longest` is the longest call none of whose amounts is beyond the largest one that can be kept.
     """
 
-    __slots__ = ("longest", "shares", "steps", "terms")
+    __slots__ = ("buyer", "longest", "shares", "steps", "terms")
 
-    def __init__(self, terms: PathTerms) -> None:
+    def __init__(self, terms: PathTerms, buyer: Account) -> None:
         runs: list[list[LevelTerms]] = []
         for index, level in enumerate(terms.payments):
             if index > 0 and level.payer.is_commission_reseller:
                 runs[-1].append(level)
             else:
                 runs.append([level])
+        self.buyer = buyer
         self.terms = terms
         self.steps = tuple(map(_step, runs))
         self.shares = _shared(tuple((share.source, _rounding(share.factor)) for share in terms.commissions))
@@ -73,21 +72,14 @@ class _Plan:
 
 def _step(run: Sequence[LevelTerms]) -> _Step:
     terms = run[0].terms
-    factors = [terms.micros_per_unit * level.conversion.factor for level in run]
-    return (
-        terms.included,
-        round_half_up(terms.fee, terms.denominator),
-        terms.included + terms.initial,
-        terms.increment,
-        2 * (terms.fee + terms.per_second * terms.initial) + terms.denominator,
-        2 * terms.per_second * terms.increment,
-        2 * terms.denominator,
-        None if factors == [1] else _shared(tuple(map(_rounding, factors))),
-    )
+    scale = terms.micros_per_unit
+    if len(run) == 1 and scale == 1 and not run[0].conversion.steps:
+        return *terms.factors, None
+    return *terms.factors, _shared(tuple(_rounding(level.conversion.factor, scale) for level in run))
 
 
-def _rounding(factor: Fraction) -> _Rounding:
-    return 2 * factor.numerator, factor.denominator, 2 * factor.denominator
+def _rounding(factor: Fraction, scale: int = 1) -> _Rounding:
+    return 2 * scale * factor.numerator, factor.denominator, 2 * factor.denominator
 
 
 @lru_cache(maxsize=4096)
@@ -105,7 +97,13 @@ def _longest(terms: PathTerms) -> int:
         if share.source is not None:
             limits[share.source] = limit
             limit = MAX_MICROS
-    return min(map(LevelTerms.max_seconds, terms.payments, limits, repeat(_LONGEST)), default=_LONGEST)
+    return min(map(_longest_at, terms.payments, limits), default=LONGEST)
+
+
+def _longest_at(level: LevelTerms, limit: int) -> int:
+    if limit == MAX_MICROS and not level.conversion.steps:
+        return level.terms.longest
+    return level.max_seconds(limit, LONGEST)
 
 
 class _Cell:
@@ -147,10 +145,24 @@ class Cascade:
         }
         self.exchange_rates = ExchangeRates() if exchange_rates is None else exchange_rates
         self.termination = termination
+        self._buyer = self.path[0]
         self._refusal = self._check_offers()
         self._starts: list[str] = []
         self._cells: list[_Cell] = []
         self._learning = Lock()
+
+    def for_buyer(self, buyer: Account) -> Cascade:
+        """The cascade of another buyer, which pays the same seller by the same tariffs and in the same currency.
+
+        What the one learns about numbers, the other knows, however many of them there are. Raises `InvalidValue` for a
+        buyer in another currency, `HierarchyError` for one that has another seller.
+        """
+        if buyer.currency != self._buyer.currency:
+            raise InvalidValue(f"{buyer.number} pays in {buyer.currency}, {self._buyer.number} does not")
+        tariffs = {**self.tariffs, buyer.id: self.tariffs.get(self._buyer.id, ())}
+        other = Cascade((buyer, *self.path[1:]), tariffs, self.exchange_rates, self.termination)
+        other._starts, other._cells, other._learning = self._starts, self._cells, self._learning
+        return other
 
     def _passes_on(self, index: int) -> bool:
         # a commission reseller that is the buyer has no child whose price it could pass on
@@ -204,18 +216,28 @@ class Cascade:
         for source, (factor, half, whole) in plan.shares:
             pool = shares[-1] if source is None else amounts[source]
             shares.append((pool * factor + half) // whole)
-        return PricedCall(plan.terms, seconds, tuple(amounts), tuple(shares))
+        terms = plan.terms if plan.buyer is self._buyer else self._mine(plan.terms)
+        return PricedCall(terms, seconds, tuple(amounts), tuple(shares))
 
     def _unusual(self, plan: _Plan, seconds: int) -> PricedCall | NotPriced:
         if check_length(seconds):
             detail = f"a call of {seconds} s comes to more than the largest amount"
             return NotPriced(NotPricedReason.TOO_LARGE, self.path[0], detail)
-        return PricedCall(plan.terms, 0, (0,) * len(plan.terms.payments), (0,) * len(plan.shares))
+        terms = self._mine(plan.terms)
+        return PricedCall(terms, 0, (0,) * len(terms.payments), (0,) * len(plan.shares))
 
     def terms(self, number: str, at: datetime) -> PathTerms | NotPriced:
         """By what every level would pay for a call to `number` that starts at `at`, whatever its length."""
         plan = self._plan(number, at)
-        return plan if isinstance(plan, NotPriced) else plan.terms
+        return plan if isinstance(plan, NotPriced) else self._mine(plan.terms)
+
+    def _mine(self, terms: PathTerms) -> PathTerms:
+        """The terms that were found for another buyer, for this one."""
+        if not terms.levels or terms.levels[0].payer is self._buyer:
+            return terms
+        first, *above = terms.levels
+        own = LevelTerms(self._buyer, first.payee, first.tariff, first.rate, first.conversion)
+        return PathTerms((own, *above), terms.commissions, terms.termination)
 
     def _plan(self, number: str, at: datetime) -> _Plan | NotPriced:
         index = bisect_right(self._starts, number)
@@ -231,7 +253,7 @@ class Cascade:
             terms = self._path_terms(number, at)
             if isinstance(terms, NotPriced):
                 return terms
-            plan = cell.plans[era] = _Plan(terms)
+            plan = cell.plans[era] = _Plan(terms, self._buyer)
         return plan
 
     def _learn(self, number: str) -> _Cell:

@@ -8,10 +8,12 @@ from fractions import Fraction
 from attrs import frozen
 
 from astpp_billing.fx import Conversion, same_currency
-from astpp_billing.money import from_micros, from_units, plain
+from astpp_billing.money import EXACTLY, PLACES, from_micros, from_units
+from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.priced import Level
 from astpp_billing.pricing.rates import Rate, RateGroup
 from astpp_billing.pricing.table import Tariff
+from astpp_billing.pricing.wording import Wording
 
 
 @frozen
@@ -39,7 +41,8 @@ class Explanation:
 
     def text(self) -> str:
         """The explanation in a few lines of English."""
-        return "\n".join(_lines(self))
+        wording = Wording(self.rate, self.group, Terms.in_group(self.rate, self.group))
+        return wording.text(self.seconds, self.conversion, int(self.amount.scaleb(PLACES, context=EXACTLY)))
 
 
 def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | None = None) -> Explanation:
@@ -71,30 +74,3 @@ def explain(tariff: Tariff, rate: Rate, seconds: int, conversion: Conversion | N
 def explain_level(level: Level) -> Explanation:
     """Explain what one level of a priced call costs."""
     return explain(level.terms.tariff, level.terms.rate, level.seconds, level.terms.conversion)
-
-
-def _lines(it: Explanation) -> list[str]:
-    code = it.group.currency
-    version = f" version {it.rate.version}" if it.rate.version else ""
-    where = f" {it.rate.destination}" if it.rate.destination else ""
-    lines = [f"rate {it.rate.prefix}{where} of group {it.group.name!r}{version}"]
-    if it.seconds < 1:
-        return [*lines, "0 s: not answered, nothing is charged"]
-    if it.charged_seconds == 0:
-        lines.append(f"{it.seconds} s, {it.rate.included_seconds} s included: only the connection fee")
-    else:
-        included = f" - {it.rate.included_seconds} s included" if it.rate.included_seconds else ""
-        steps = f"{it.initial_increment} s" + (f" + {it.blocks} x {it.increment} s" if it.blocks else "")
-        lines.append(f"{it.seconds} s{included} = {it.billable_seconds} s, charged {steps} = {it.charged_seconds} s")
-    markup = f" + {plain(it.group.markup_percent)} % markup" if it.group.markup_percent else ""
-    per_minute = f"{plain(it.rate.price_per_minute)}{markup} per minute"
-    fee = f"{plain(it.rate.connection_fee)} connection + " if it.rate.connection_fee else ""
-    result = f"{plain(it.price)} {code} ({it.group.places} places)"
-    lines.append(f"{fee}{per_minute} x {it.charged_seconds} s / 60 = {result}")
-    if it.conversion.steps:
-        steps = ", ".join(
-            f"1 {step.base} = {plain(step.rate)} {step.quote} from {step.valid_from:%Y-%m-%d} ({step.source})"
-            for step in it.conversion.steps
-        )
-        lines.append(f"{plain(it.price)} {code} = {plain(it.amount)} {it.conversion.quote} by {steps}")
-    return lines

@@ -15,13 +15,27 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from math import floor, lcm
 
 from attrs import frozen
 
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import MAX_SCALE, PLACES, Exact, check_whole, exact, from_units, most_within, round_half_up
+from astpp_billing.money import (
+    MAX_MICROS,
+    MAX_SCALE,
+    PLACES,
+    Exact,
+    check_whole,
+    exact,
+    from_units,
+    most_within,
+    round_half_up,
+)
 from astpp_billing.pricing.rates import Rate, RateGroup
+
+LONGEST = 10**9
+"""No call is longer: thirty years in seconds."""
 
 
 @frozen
@@ -93,6 +107,28 @@ class Terms:
             raise InvalidValue(f"a price of {self.places} places cannot be told in micros")
         scale: int = 10 ** (PLACES - self.places)
         return scale
+
+    @cached_property
+    def factors(self) -> tuple[int, int, int, int, int, int, int]:
+        """All that a price takes, multiplied in advance.
+
+        In this order: the included seconds, what a call within them costs, the seconds after which blocks begin, a
+        block's length, the price up to there and that of a block, and by what their sum is divided in the end.
+        """
+        return (
+            self.included,
+            round_half_up(self.fee, self.denominator),
+            self.included + self.initial,
+            self.increment,
+            2 * (self.fee + self.per_second * self.initial) + self.denominator,
+            2 * self.per_second * self.increment,
+            2 * self.denominator,
+        )
+
+    @cached_property
+    def longest(self) -> int:
+        """The longest call, up to thirty years, that comes to no more than the largest amount."""
+        return self.max_seconds(MAX_MICROS // self.micros_per_unit, LONGEST)
 
     def max_seconds(self, funds: int, longest: int) -> int:
         """The most seconds, up to `longest`, whose price is at most `funds` units of 10^-`places`; 0 for none.

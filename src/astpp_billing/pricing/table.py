@@ -17,6 +17,7 @@ from astpp_billing.errors import InvalidValue
 from astpp_billing.money import EXACTLY
 from astpp_billing.pricing.price import Terms
 from astpp_billing.pricing.rates import Rate, RateGroup
+from astpp_billing.pricing.wording import Wording
 
 LAST = "\U0010ffff"
 """After every text that is looked up."""
@@ -25,20 +26,22 @@ LAST = "\U0010ffff"
 class Node:
     """One prefix of a table: its rates, the newest first, and the node of the next shorter prefix."""
 
-    __slots__ = ("rates", "shorter", "timed")
+    __slots__ = ("_changes", "rates", "shorter", "timed")
 
     def __init__(self, rates: tuple[Rate, ...], shorter: Node | None) -> None:
         self.rates = rates
         self.shorter = shorter
         self.timed = any(rate.valid_from or rate.valid_until for rate in rates)
+        self._changes: tuple[datetime, ...] | None = None
 
-    def changes(self) -> Iterator[datetime]:
+    def changes(self) -> tuple[datetime, ...]:
         """The instants at which one of its rates, or of the shorter prefixes', begins or ends to be in force."""
-        node: Node | None = self
-        while node is not None:
-            for rate in node.rates:
-                yield from (instant for instant in (rate.valid_from, rate.valid_until) if instant is not None)
-            node = node.shorter
+        if self._changes is None:
+            instants = (instant for rate in self.rates for instant in (rate.valid_from, rate.valid_until))
+            own = tuple(instant for instant in instants if instant is not None)
+            shorter = () if self.shorter is None else self.shorter.changes()
+            self._changes = own + shorter if own else shorter
+        return self._changes
 
     def choose(self, at: datetime | None) -> Rate | None:
         """The rate in force at an instant, of the longest prefix that has one; without an instant the newest."""
@@ -121,18 +124,26 @@ class RateTable:
 class Tariff:
     """A rate group with its rates, ready for charging; built once for each version of the group."""
 
-    __slots__ = ("_terms", "group", "table")
+    __slots__ = ("_terms", "_wordings", "group", "table")
 
     def __init__(self, group: RateGroup, table: RateTable) -> None:
         self.group = group
         self.table = table
         self._terms: dict[int, tuple[Terms, Rate]] = {}  # by id(rate), kept alive so that no other takes its id
+        self._wordings: dict[int, tuple[Wording, Rate]] = {}
 
     def terms(self, rate: Rate) -> Terms:
         """The terms of one of the group's rates; worked out at its first use."""
         known = self._terms.get(id(rate))
         if known is None:
             known = self._terms[id(rate)] = (Terms.in_group(rate, self.group), rate)
+        return known[0]
+
+    def wording(self, rate: Rate) -> Wording:
+        """The words about prices by one of the group's rates; prepared at its first use."""
+        known = self._wordings.get(id(rate))
+        if known is None:
+            known = self._wordings[id(rate)] = (Wording(rate, self.group, self.terms(rate)), rate)
         return known[0]
 
     def per_minute(self, rate: Rate) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -14,7 +14,7 @@ from astpp_billing.invoicing import Document, DuePeriod
 from astpp_billing.ledger import Charge
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.services.again import again
-from astpp_billing.services.issuing import bill, next_due
+from astpp_billing.services.issuing import bill, lock_for_billing, next_due
 from astpp_billing.services.proof import discrepancies
 
 NOT_ISSUED = "(not issued)"
@@ -59,7 +59,8 @@ class BillingRuns:
         Each period is a transaction of its own: the run can be repeated, or killed and repeated, and no period gets two
         documents. A missed day is caught up. An account whose ledger does not prove what it was charged, or that cannot
         be billed for another reason, is set aside with the reason, and the others go on. With `dry_run` nothing is
-        stored, and the documents that would come have no real number.
+        stored, and the documents that would come have no real number. (A document that was stored although the
+        connection was lost over it is found by `documents`, and not among the results.)
         """
         until = self._clock.now() if now is None else utc(now, "now")
         bill_account = self._preview if dry_run else self._bill
@@ -67,7 +68,7 @@ class BillingRuns:
 
     @again
     def _open_accounts(self) -> Sequence[int]:
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             return [account.id for account in uow.accounts() if account.status is Status.OPEN]
 
     def _bill(self, account_id: int, until: datetime) -> Sequence[Billed]:
@@ -82,7 +83,7 @@ class BillingRuns:
     @again
     def _bill_next(self, account_id: int, until: datetime, *, proved: bool) -> Billed | None:
         with self._storage.begin() as uow:
-            return self._next(uow, account_id, until, proved=proved)
+            return next(self._due(uow, account_id, until, proved=proved), None)
 
     @again
     def _preview(self, account_id: int, until: datetime) -> Sequence[Billed]:
@@ -90,7 +91,7 @@ class BillingRuns:
         done: list[Billed] = []
         try:
             with self._storage.begin() as uow:
-                while billed := self._next(uow, account_id, until, proved=bool(done)):
+                for billed in self._due(uow, account_id, until, proved=False):
                     document = billed.document
                     done.append(evolve(billed, document=document and evolve(document, id=0, number=NOT_ISSUED)))
                 raise _Undo
@@ -99,31 +100,34 @@ class BillingRuns:
         except _SetAside as aside:
             return [*done, aside.billed]
 
-    def _next(self, uow: UnitOfWork, account_id: int, until: datetime, *, proved: bool) -> Billed | None:
-        """Bill the oldest period of an account that is due; None where there is none."""
+    def _due(self, uow: UnitOfWork, account_id: int, until: datetime, *, proved: bool) -> Iterator[Billed]:
+        """Bill the periods of an account that are due, the oldest first, one each time that it is asked."""
         account = uow.account(account_id)  # as it is now: it may have changed since the run began
-        due = next_due(uow, account, until) if account.status is Status.OPEN else None
-        if due is None:
-            return None
-        if not proved:
-            wrong = discrepancies(uow, account)
-            if wrong:
-                raise _SetAside(account, due, "; ".join(map(str, wrong)))
-        try:
-            return Billed(account, due, bill(uow, account, due, self._clock.now()))
-        except StorageError:
-            raise
-        except BillingError as error:
-            raise _SetAside(account, due, str(error)) from error
+        if account.status is not Status.OPEN or next_due(uow, account, until) is None:
+            return  # and nobody had to wait
+        desk = lock_for_billing(uow, account)
+        while due := next_due(uow, account, until):  # what is due now: another run may have been here before the lock
+            if not proved:
+                wrong = discrepancies(uow, account)
+                if wrong:
+                    raise _SetAside(account, due, "; ".join(map(str, wrong)))
+                proved = True
+            try:
+                document = bill(uow, desk, account, due, self._clock.now())
+            except StorageError:
+                raise
+            except BillingError as error:
+                raise _SetAside(account, due, str(error)) from error
+            yield Billed(account, due, document)
 
     @again
     def documents(self, account: Account | None = None) -> Sequence[Document]:
         """The documents of one account, or all, in the order they were issued."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             return uow.documents(None if account is None else account.id)
 
     @again
     def charges(self, document: Document) -> Sequence[Charge]:
         """The charges that a document stands for."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             return uow.charges(document_id=document.id)

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from attrs import frozen
-
-from astpp_billing.clock import Clock
-from astpp_billing.errors import CurrencyMismatch, HierarchyError, IdempotencyConflict, InvalidValue, NotFound
-from astpp_billing.hierarchy import Account
-from astpp_billing.ledger import (
-    MATERIALISED,
-    Book,
-    LedgerAccount,
-    Posting,
-    Reason,
-    fingerprint,
-    profit,
-    transfer,
+from astpp_billing.clock import Clock, utc
+from astpp_billing.errors import (
+    AlreadyExists,
+    CurrencyMismatch,
+    HierarchyError,
+    IdempotencyConflict,
+    InvalidValue,
+    NotFound,
+    StorageBusy,
 )
+from astpp_billing.hierarchy import Account
+from astpp_billing.ledger import Book, LedgerAccount, Posting, Reason, fingerprint, profit, transfer
 from astpp_billing.money import Money
-from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.ports import Changes, Storage, UnitOfWork
 from astpp_billing.services.again import again
-from astpp_billing.services.proof import Discrepancy, compare, prove_history
-
-
-@frozen
-class Reconciliation:
-    """What was compared, and what differed."""
-
-    ledger_accounts: int
-    documents: int
-    discrepancies: tuple[Discrepancy, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether everything is proved."""
-        return not self.discrepancies
+from astpp_billing.services.once import Once
+from astpp_billing.services.reconciling import Reconciliation, prove_all
 
 
 class Ledger:
@@ -45,13 +30,15 @@ class Ledger:
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
+        self._commands = Once(storage, clock)
 
     @again
     def refill(self, account: Account, amount: Money, *, key: str) -> Posting:
         """Put money that the parent received into an account's wallet, once for each `key`.
 
-        Raises `CurrencyMismatch` for another currency than the account's, `InvalidValue` for an amount that is not
-        positive, and `IdempotencyConflict` where the key stood for another refill.
+        Keys of refills have nothing to do with those of other commands. Raises `CurrencyMismatch` for another currency
+        than the account's, `InvalidValue` for an amount that is not positive, `IdempotencyConflict` where the key stood
+        for another refill, and `PeriodClosed` where the clock says a time that was closed.
         """
         if not key:
             raise InvalidValue(f"a refill of account {account.number} needs a key that no other refill has")
@@ -61,7 +48,8 @@ class Ledger:
             raise InvalidValue(f"a refill of account {account.number} is a positive amount, not {amount}")
         wallet = LedgerAccount(account.id, Book.WALLET, account.currency)
         with self._storage.begin() as uow:
-            parent_id = uow.account(account.id).parent_id  # as it is now, wherever the account was moved
+            uow.lock([account.id])  # who moves the account must have this lock, so from here on it stays where it is
+            parent_id = uow.account(account.id).parent_id
             if parent_id is None:
                 raise HierarchyError(f"account {account.number} has no parent that could take its money")
             posting = Posting(
@@ -73,33 +61,52 @@ class Ledger:
             )
             return _once(uow, posting)
 
+    def close_period(self, until: datetime, *, key: str | None = None) -> datetime:
+        """Close the books up to an instant: nothing can be posted any more with an earlier one (`PeriodClosed`).
+
+        What comes in late is posted at the present, as always; calls keep the time at which they started. What is
+        closed is never opened again: an instant before the one that the books are closed until changes nothing.
+        Returns `until`. Raises `InvalidValue` for an instant in the future, as nothing could be posted at the present.
+        `key` is as in `Accounts`.
+        """
+        end = utc(until, "until")
+
+        def do(uow: UnitOfWork) -> str:
+            uow.lock_tree()  # no account is opened meanwhile that would stay open for the past
+            now = self._clock.now()
+            if end > now:
+                raise InvalidValue(f"the books cannot be closed until {end}, as it is only {now}")
+            uow.close_books(end)
+            return ""
+
+        return self._commands(key, ("close period", end), do, lambda uow, _: end)
+
     @again
     def balance(self, account: Account) -> Money:
         """What is in an account's wallet; negative for what it owes its parent."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             wallet = LedgerAccount(account.id, Book.WALLET, account.currency)
             return Money.from_micros(uow.balance(wallet), account.currency)
 
     @again
     def wallets(self) -> Mapping[int, Money]:
         """The balances of all wallets that are not empty, by the ids of their accounts."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             stored = uow.balances()
         wallets = {book: micros for book, micros in stored.items() if book.book is Book.WALLET}
         return {book.account_id: Money.from_micros(micros, book.currency) for book, micros in wallets.items()}
 
     @again
     def available(self, account: Account) -> Money:
-        """What an account may still spend: its balance, and its credit limit if it is postpaid."""
-        with self._storage.begin() as uow:
-            stored = uow.account(account.id)  # its limit as it is now
-            balance = uow.balance(LedgerAccount(stored.id, Book.WALLET, stored.currency))
-        return Money.from_micros(balance + stored.spendable_below_zero_micros, stored.currency)
+        """What an account may still spend: its balance, and its credit limit if it is postpaid, less what is held."""
+        with self._storage.snapshot() as uow:
+            wallet = uow.wallet(account.id)
+        return Money.from_micros(wallet.available_micros, wallet.currency)
 
     @again
     def posting(self, key: str) -> Posting:
         """The posting with a key; `NotFound` if there is none."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             found = uow.find_posting(key)
         if found is None:
             raise NotFound(f"no posting has the key {key!r}")
@@ -108,7 +115,7 @@ class Ledger:
     @again
     def books(self) -> Mapping[LedgerAccount, Money]:
         """The balance of every ledger account that is not zero, as the transfers prove it."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             proved = uow.proved_balances()
         return {account: Money.from_micros(micros, account.currency) for account, micros in proved.items()}
 
@@ -118,35 +125,29 @@ class Ledger:
 
         What it paid is its own level of each call; refills and taxes are not profit.
         """
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             flows = uow.flows(account.id)
         return {currency: Money.from_micros(micros, currency) for currency, micros in profit(flows).items()}
 
     @again
     def reconcile(self) -> Reconciliation:
-        """Prove every materialised balance, every charge and every document from the transfers."""
-        with self._storage.begin() as uow:
-            proved = {a: micros for a, micros in uow.proved_balances().items() if a.book in MATERIALISED}
-            stored = uow.balances()
-            compared = sorted({*stored, *proved}, key=lambda a: (a.account_id, a.book, a.currency))
-            accounts = {account.id: account for account in uow.accounts()}
-            wrong = compare(
-                (f"{a.book} of account {accounts[a.account_id].number}", stored.get(a, 0), proved.get(a, 0))
-                for a in compared
-            )
-            documents = 0
-            for account in accounts.values():
-                proof = prove_history(uow, account, uow.flows(account.id))
-                documents += proof.documents
-                wrong += proof.discrepancies
-        return Reconciliation(len(compared), documents, tuple(wrong))
+        """Prove every balance, hold, charge, call and document, as they are at one moment.
+
+        Balances are proved from the transfers; what is held from the open holds; every charge from the transfer that it
+        stands for, every rated call from its charge, and every document, line by line, from the charges on it.
+        """
+        with self._storage.snapshot() as uow:
+            return prove_all(uow)
 
 
 def _once(uow: UnitOfWork, posting: Posting) -> Posting:
     """Append a posting, unless it is there; `IdempotencyConflict` where its key stood for something else."""
     known = uow.find_posting(posting.key)
     if known is None:
-        uow.add_posting(posting)
+        try:
+            uow.save(Changes(postings=[posting]))
+        except AlreadyExists as error:  # for another account, whose lock this one did not wait for
+            raise StorageBusy(f"somebody posted {posting.key!r} meanwhile") from error
         return posting
     if known.fingerprint != posting.fingerprint:
         raise IdempotencyConflict(f"the key {posting.key!r} was used before, for something else")

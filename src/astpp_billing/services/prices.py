@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from threading import Lock
 
-from astpp_billing.clock import Clock, utc
+from attrs import evolve
+
+from astpp_billing.clock import Clock, from_epoch, to_epoch, utc
 from astpp_billing.errors import CurrencyMismatch, InvalidValue, NotFound
 from astpp_billing.fx import ExchangeRate, ExchangeRates
 from astpp_billing.hierarchy import Account, Kind, Path
+from astpp_billing.ledger import fingerprint
 from astpp_billing.money import Exact, exact
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.pricing import Cascade, Rate, RateGroup, RateTable, Tariff
-from astpp_billing.pricing.ratefile import RateFile, read_rate_file
+from astpp_billing.pricing.ratefile import read_rate_file
 from astpp_billing.services.again import again
+from astpp_billing.services.once import Once
 
 MAX_CASCADES = 10_000
 """How many cascades are kept at the most: a path that changes, or is not called for long, makes room for others."""
@@ -29,6 +33,7 @@ class PriceBook:
         self._groups: dict[str, RateGroup] = {}
         self._tariffs: dict[RateGroup, Tariff] = {}
         self._cascades: dict[tuple[Path, Account | None], Cascade] = {}
+        self._firsts: dict[tuple[Path, Account | None, str, str | None, str | None], Cascade] = {}
         self.exchange_rates = ExchangeRates()
 
     def cascade(self, uow: UnitOfWork, path: Path, carrier: Account | None = None) -> Cascade:
@@ -40,7 +45,7 @@ class PriceBook:
         with self._lock:
             self._refresh(uow)
             key = (path, carrier)  # whole accounts: one that has changed makes another path
-            cascade = self._cascades.pop(key, None) or self._build(uow, path, carrier)
+            cascade = self._cascades.pop(key, None) or self._share(uow, path, carrier)
             if len(self._cascades) >= MAX_CASCADES:
                 del self._cascades[next(iter(self._cascades))]
             self._cascades[key] = cascade  # as the last one, so that the first is the one not used for longest
@@ -62,6 +67,7 @@ class PriceBook:
             group: tariff for group, tariff in self._tariffs.items() if self._groups.get(group.name) == group
         }
         self._cascades.clear()
+        self._firsts.clear()
         self._version = version
 
     def _tariff(self, uow: UnitOfWork, name: str) -> Tariff:
@@ -71,6 +77,18 @@ class PriceBook:
         if group not in self._tariffs:
             self._tariffs[group] = Tariff(group, RateTable(uow.rates(name)))
         return self._tariffs[group]
+
+    def _share(self, uow: UnitOfWork, path: Path, carrier: Account | None) -> Cascade:
+        """A cascade that shares what it learns with those of other buyers on the same terms."""
+        buyer = path[0]
+        key = (path[1:], carrier, buyer.currency, buyer.own_rate_group, buyer.rate_group)
+        first = self._firsts.get(key)
+        if first is not None and len(path) > 1:
+            return first.for_buyer(buyer)
+        if len(self._firsts) >= MAX_CASCADES:
+            self._firsts.clear()
+        cascade = self._firsts[key] = self._build(uow, path, carrier)
+        return cascade
 
     def _build(self, uow: UnitOfWork, path: Path, carrier: Account | None) -> Cascade:
         def offered(payer: Account) -> Sequence[Tariff]:
@@ -88,14 +106,17 @@ class PriceBook:
 
 
 class Prices:
-    """The use cases of prices."""
+    """The use cases of prices.
+
+    What changes them takes a `key`, as in `Accounts`; a repeat returns what the first one returned.
+    """
 
     def __init__(self, storage: Storage, clock: Clock, book: PriceBook) -> None:
         self._storage = storage
         self._clock = clock
         self._book = book
+        self._once = Once(storage, clock)
 
-    @again
     def add_group(
         self,
         name: str,
@@ -106,6 +127,7 @@ class Prices:
         default_initial_increment: int = 1,
         default_increment: int = 1,
         places: int = 6,
+        key: str | None = None,
     ) -> RateGroup:
         """Open a rate group that `owner` (a seller, or a provider for termination) offers.
 
@@ -124,40 +146,51 @@ class Prices:
             default_increment=default_increment,
             places=places,
         )
-        with self._storage.begin() as uow:
+
+        def do(uow: UnitOfWork) -> str:
             uow.add_rate_group(group)
-        return group
+            return ""
+
+        return self._once(key, ("add rate group", group), do, lambda uow, _: group)
 
     @again
     def groups(self) -> Sequence[RateGroup]:
         """All rate groups, by name."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             return uow.rate_groups()
 
-    def import_file(self, group_name: str, lines: Iterable[str], *, valid_from: datetime | None = None) -> RateGroup:
+    def import_file(
+        self, group_name: str, lines: Iterable[str], *, valid_from: datetime | None = None, key: str | None = None
+    ) -> RateGroup:
         """Let the rates of a file in ASTPP's CSV format be those of a group, as its next version.
 
         The first import of a group holds always; a later one from `valid_from` on (the present, if not given), and what
         was in force before ends there. Raises `RateFileError` naming line, column and value, and `CurrencyMismatch`
         where the headings name another currency than the group's; nothing is imported then.
         """
-        return self._import(group_name, read_rate_file(lines), valid_from)
+        file = read_rate_file(lines)
+        given = None if valid_from is None else utc(valid_from, "valid_from")
 
-    @again
-    def _import(self, group_name: str, file: RateFile, valid_from: datetime | None) -> RateGroup:
-        with self._storage.begin() as uow:
+        def do(uow: UnitOfWork) -> str:
             group = _named(uow.rate_groups(), group_name)
             if file.currency not in (None, group.currency):
                 raise CurrencyMismatch(
                     f"the file's prices are in {file.currency}, those of rate group {group_name!r} in {group.currency}"
                 )
-            begin = valid_from if valid_from is not None or group.version == 0 else self._clock.now()
-            return uow.import_rates(group_name, file.rows, None if begin is None else utc(begin, "valid_from"))
+            begin = given if given is not None or group.version == 0 else self._clock.now()
+            return str(uow.import_rates(group_name, file.rows, begin).version)
+
+        def show(uow: UnitOfWork, version: str) -> RateGroup:
+            return evolve(_named(uow.rate_groups(), group_name), version=int(version))
+
+        # the rows as text: there may be very many, and making it takes a moment only
+        content = ("import rates", group_name, file.currency, fingerprint(repr(file.rows)), given)
+        return self._once(key, content, do, show)
 
     @again
     def find(self, group_name: str, number: str, at: datetime | None = None) -> tuple[Tariff, Rate] | None:
         """The rate that a group has for a number at an instant (the present, if not given), with its tariff."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             tariff = self._book.tariff(uow, group_name)
         rate = tariff.table.find(number, self._clock.now() if at is None else utc(at))
         return None if rate is None else (tariff, rate)
@@ -165,25 +198,38 @@ class Prices:
     @again
     def rates(self, group_name: str) -> Sequence[Rate]:
         """The rates of a group, of all versions, by prefix; `NotFound` if there is no such group."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             _named(uow.rate_groups(), group_name)
             return uow.rates(group_name)
 
     @again
     def exchange_rates(self) -> Sequence[ExchangeRate]:
         """All exchange rates that were set."""
-        with self._storage.begin() as uow:
+        with self._storage.snapshot() as uow:
             return uow.exchange_rates()
 
-    @again
     def set_exchange_rate(
-        self, base: str, quote: str, rate: Exact, *, valid_from: datetime | None = None, source: str = "manual"
+        self,
+        base: str,
+        quote: str,
+        rate: Exact,
+        *,
+        valid_from: datetime | None = None,
+        source: str = "manual",
+        key: str | None = None,
     ) -> ExchangeRate:
         """Let one unit of `base` cost `rate` units of `quote` from an instant on (the present, if not given)."""
         dated = ExchangeRate(base, quote, exact(rate, "exchange rate"), valid_from or self._clock.now(), source)
-        with self._storage.begin() as uow:
+
+        def do(uow: UnitOfWork) -> str:
             uow.add_exchange_rate(dated)
-        return dated
+            return str(to_epoch(dated.valid_from))
+
+        def show(uow: UnitOfWork, begin: str) -> ExchangeRate:
+            return evolve(dated, valid_from=from_epoch(int(begin)))
+
+        content = ("set exchange rate", base, quote, dated.rate, source, valid_from)
+        return self._once(key, content, do, show)
 
 
 def _named(groups: Iterable[RateGroup], name: str) -> RateGroup:

@@ -1,4 +1,7 @@
-"""The proof of one account: that its stored balances, charges and documents are what its transfers say."""
+"""The proof of one account: that its stored balances, charges and documents are what its transfers say.
+
+It costs one query for each kind of thing, and looks at nothing of other accounts. `reconciling` proves everything.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from astpp_billing.ports import UnitOfWork
 class Discrepancy:
     """Something that the transfers do not prove: what it is, what is stored and what is proved, in micros.
 
-    What cannot even be read has two zeros, and `what` says why.
+    Where it is no matter of an amount, or cannot even be read, both are the same, and `what` says what is wrong.
     """
 
     what: str
@@ -40,9 +43,10 @@ def discrepancies(uow: UnitOfWork, account: Account) -> Sequence[Discrepancy]:
 
 @frozen
 class History:
-    """How many documents were compared, and what is wrong with them and the charges."""
+    """How many documents were compared, the charges if they can be read, and what is wrong with both."""
 
     documents: int
+    charges: Sequence[Charge] | None
     discrepancies: Sequence[Discrepancy]
 
 
@@ -52,8 +56,9 @@ def prove_history(uow: UnitOfWork, account: Account, flows: Mapping[Flow, int]) 
         documents = uow.documents(account.id)
         charges = uow.charges(account_id=account.id)
     except InvalidValue as error:  # a charge or a document that says of itself that it is not whole
-        return History(0, [Discrepancy(f"history of account {account.number}: {error}", 0, 0)])
-    return History(len(documents), compare(_history(account, flows, charges, documents)))
+        return History(0, None, [Discrepancy(f"history of account {account.number}: {error}", 0, 0)])
+    wrong = [*compare(_history(account, flows, charges, documents)), *_lines(account, charges, documents)]
+    return History(len(documents), charges, wrong)
 
 
 Check = tuple[str, int, int]
@@ -74,18 +79,59 @@ def _balances(uow: UnitOfWork, account: Account, flows: Mapping[Flow, int]) -> I
 def _history(
     account: Account, flows: Mapping[Flow, int], charges: Sequence[Charge], documents: Sequence[Document]
 ) -> Iterator[Check]:
-    """Every document stands for the charges that are on it; what was charged, taxed and rounded has left the wallet."""
-    charged: dict[int | None, int] = {}
-    for charge in charges:
-        charged[charge.document_id] = charged.get(charge.document_id, 0) + charge.micros
-    for document in documents:
-        lines = sum(line.exact_micros for line in document.lines if line.kind is LineKind.CHARGES)
-        yield f"charges on document {document.number}", lines, charged.get(document.id, 0)
+    """What was charged, taxed and rounded has left the wallet, and is on documents or waits for one."""
 
     def left_wallet(*books: Book) -> int:
         return -sum(flows.get((Book.WALLET, book, account.currency), 0) for book in books)
 
-    yield f"charges of account {account.number}", sum(charged.values()), left_wallet(Book.REVENUE)
-    billed = sum(document.total_micros for document in documents) + charged.get(None, 0)
+    charged = sum(charge.micros for charge in charges)
+    yield f"charges of account {account.number}", charged, left_wallet(Book.REVENUE)
+    waiting = sum(charge.micros for charge in charges if charge.document_id is None)
+    billed = sum(document.total_micros for document in documents) + waiting
     moved = left_wallet(Book.REVENUE, Book.TAX, Book.ROUNDING)
     yield f"documents of account {account.number}", billed, moved
+
+
+@frozen
+class _Sum:
+    """What a line of a document says, or the charges that it stands for: how many, how long, how much."""
+
+    charges: int = 0
+    seconds: int = 0
+    micros: int = 0
+
+    def __add__(self, other: _Sum) -> _Sum:
+        return _Sum(self.charges + other.charges, self.seconds + other.seconds, self.micros + other.micros)
+
+
+def _lines(account: Account, charges: Sequence[Charge], documents: Sequence[Document]) -> Iterator[Discrepancy]:
+    """Every line stands for exactly the charges on its document that have its description."""
+    proved: dict[int, dict[str, _Sum]] = {}
+    for charge in charges:
+        if charge.document_id is not None:
+            one = _Sum(1, charge.seconds, charge.micros)
+            _add(proved.setdefault(charge.document_id, {}), charge.description, one)
+    for document in documents:
+        stored: dict[str, _Sum] = {}
+        for line in document.lines:
+            if line.kind is LineKind.CHARGES:
+                _add(stored, line.description, _Sum(line.quantity, line.seconds, line.exact_micros))
+        of_document = proved.pop(document.id, {})
+        for name in sorted({*stored, *of_document}):
+            says, are = stored.get(name, _Sum()), of_document.get(name, _Sum())
+            if says != are:
+                yield Discrepancy(_line_text(document, name, says, are), says.micros, are.micros)
+    for document_id in proved:
+        what = f"charges of account {account.number} are on document {document_id}, which is not its own"
+        yield Discrepancy(what, 0, 0)
+
+
+def _add(sums: dict[str, _Sum], name: str, one: _Sum) -> None:
+    sums[name] = sums.get(name, _Sum()) + one
+
+
+def _line_text(document: Document, name: str, says: _Sum, are: _Sum) -> str:
+    what = f"line {name!r} of document {document.number}"
+    if (says.charges, says.seconds) == (are.charges, are.seconds):
+        return what
+    return f"{what} says {says.charges} charges of {says.seconds} seconds, and {are.charges} of {are.seconds} are on it"

@@ -8,7 +8,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import delete, select, update
 
-from astpp_billing.errors import NotFound
+from astpp_billing.errors import InvalidValue, NotFound
 from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Path, check_path, walk_up
 from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.storage.sql import tables
@@ -25,15 +25,41 @@ class Accounts(Part):
             account_id = self._insert(tables.accounts, account_row(account), f"account {account.number}")
             if account.parent_id == account_id:  # it was not there when it was named
                 raise NotFound(f"no account has the id {account_id}")
+            self._add_wallet(account, account_id)
             return evolve(account, id=account_id)
 
     def update_account(self, account: Account) -> None:
         """See `ports.UnitOfWork`."""
+        wallets = tables.wallets
         query = update(tables.accounts).where(tables.accounts.c.id == account.id).values(account_row(account))
-        with self._naming(f"account {account.number}"):
-            found = self._connection.execute(query).rowcount
-        if found != 1:
-            raise NotFound(f"no account has the id {account.id}")
+        changed = {"credit_micros": account.spendable_below_zero_micros, "epoch": wallets.c.epoch + 1}
+        with self._whole():
+            # the wallet first: that is the order in which everybody locks
+            same = (wallets.c.account_id == account.id, wallets.c.currency == account.currency)
+            moved = self._connection.execute(update(wallets).where(*same).values(changed)).rowcount
+            with self._naming(f"account {account.number}"):
+                found = self._connection.execute(query).rowcount
+            if found != 1:
+                raise NotFound(f"no account has the id {account.id}")
+            if moved != 1:
+                raise InvalidValue(
+                    f"account {account.number} keeps its currency: its wallet is not in {account.currency}"
+                )
+
+    def _add_wallet(self, account: Account, account_id: int) -> None:
+        wallets = tables.wallets
+        above = self._first(select(wallets.c.closed_until).where(wallets.c.account_id == account.parent_id))
+        row = {
+            "account_id": account_id,
+            "currency": account.currency,
+            "balance_micros": 0,
+            "rounding_micros": 0,
+            "held_micros": 0,
+            "credit_micros": account.spendable_below_zero_micros,
+            "epoch": 0,
+            "closed_until": above and above["closed_until"],
+        }
+        self._insert(wallets, row, f"the wallet of account {account.number}")
 
     def account(self, account_id: int) -> Account:
         """See `ports.UnitOfWork`."""

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import frozen
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, create_engine, event, make_url
@@ -17,12 +17,19 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from astpp_billing.errors import BillingError, InvalidValue, StorageBusy, StorageError
+from astpp_billing.storage.sql.drivers import Send, begin_late, send_mysql, send_postgres, send_sqlite
 
 BUSY_SECONDS = 30
 """How long a transaction waits for another one to end; for SQLite, `?timeout=` in the URL says otherwise."""
 
 VERSION_TABLE = "alembic_version"
 """The table in which Alembic keeps the revision; a database without it is empty or somebody else's."""
+
+READING = "astpp_billing_reading"
+"""The execution option of a connection that begins a snapshot."""
+
+MOST_CONNECTIONS = 32
+"""How many connections to a server one storage has at the most; who needs one more waits for it."""
 
 ALONE = 4_201_173
 """The lock of whoever makes or changes the tables on a server; any number, but the same for ever."""
@@ -47,14 +54,19 @@ class BrokenConstraint(StorageError):
 class Backend:
     """What is special about one kind of database.
 
-    `fault` says what an error of the driver means. `alone` keeps others from making the tables at the same time.
-    `undoes_all` tells whether one refused statement ends the whole transaction.
+    `fault` says what an error of the driver means. `alone` keeps others from making the tables at the same time. `send`
+    runs several statements in one round trip. `snapshot` lets a transaction that has just begun see one moment, and
+    change nothing. `undoes_all` tells whether one refused statement ends the whole transaction, `serial`
+    whether only one transaction at a time can write.
     """
 
     make: Callable[[URL], Engine]
     fault: Callable[[BaseException], Fault]
     alone: Callable[[Connection], AbstractContextManager[object]]
+    send: Send
+    snapshot: Callable[[Connection], AbstractContextManager[object]]
     undoes_all: bool = False
+    serial: bool = False
 
 
 def make_engine(url: str) -> Engine:
@@ -113,8 +125,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # take the write lock at once, so that what is read cannot change before it is written
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get(READING):
+            # take the write lock at once, so that what is read cannot change before it is written
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -127,6 +140,16 @@ def _set_up(raw: sqlite3.Connection) -> None:
     # only now: the journal mode is written into the file
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         raw.execute(f"PRAGMA {pragma}").close()
+
+
+@contextmanager
+def _snapshot_of_sqlite(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql("PRAGMA query_only = ON")
+    try:
+        connection.exec_driver_sql("BEGIN")
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA query_only = OFF")
 
 
 _SQLITE_FAULTS = {
@@ -147,12 +170,37 @@ def _sqlite_fault(error: BaseException) -> Fault:
 
 def _postgres(url: URL) -> Engine:
     options = f"-c lock_timeout={BUSY_SECONDS}s"
-    return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args={"options": options})
+    engine = _server(url, {"options": options})
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        begin_late(connection.connection.driver_connection)
+
+    return engine
+
+
+def _server(url: URL, connect_args: dict[str, Any]) -> Engine:
+    # A connection that was lost is noticed when it is used, and the command tried again: asking first whether it still
+    # works would cost every transaction a round trip. So would undoing what has just been committed.
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        connect_args=connect_args,
+        max_overflow=MOST_CONNECTIONS - 5,
+        pool_timeout=BUSY_SECONDS,
+        pool_reset_on_return=None,
+    )
 
 
 @contextmanager
 def _alone_on_postgres(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
+    yield
+
+
+@contextmanager
+def _snapshot_of_postgres(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     yield
 
 
@@ -162,6 +210,9 @@ _POSTGRES_FAULTS = {
     "40001": Fault.BUSY,  # serialization failure
     "40P01": Fault.BUSY,  # deadlock
     "55P03": Fault.BUSY,  # lock time-out
+    "57P01": Fault.BUSY,  # the server is going down, has crashed, or is coming up
+    "57P02": Fault.BUSY,
+    "57P03": Fault.BUSY,
 }
 
 
@@ -172,15 +223,20 @@ def _postgres_fault(error: BaseException) -> Fault:
 # MySQL and MariaDB
 
 
+FOUND_ROWS = 1 << 1
+MULTI_STATEMENTS = 1 << 16
+
+
 def _mysql(url: URL) -> Engine:
     connect_args = {
         "charset": "utf8mb4",
-        # rows that a condition has found count, also those that an update leaves as they were
-        "client_flag": 2,
+        # rows that a condition has found count, also those that an update leaves as they were; several statements may
+        # come in one packet
+        "client_flag": FOUND_ROWS | MULTI_STATEMENTS,
         # strict: no value is cut or changed to make it fit
         "init_command": f"SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = {BUSY_SECONDS}",
     }
-    return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=connect_args)
+    return _server(url, connect_args)
 
 
 @contextmanager
@@ -192,6 +248,13 @@ def _alone_on_mysql(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.exec_driver_sql(f"SELECT RELEASE_LOCK('astpp-billing-{ALONE}')")
+
+
+@contextmanager
+def _snapshot_of_mysql(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    yield
 
 
 _MYSQL_FAULTS = {
@@ -209,9 +272,29 @@ def _mysql_fault(error: BaseException) -> Fault:
     return _MYSQL_FAULTS.get(number, Fault.OTHER) if isinstance(number, int) else Fault.OTHER
 
 
-_SQLITE = Backend(_sqlite, _sqlite_fault, nullcontext)  # its transactions are alone anyway
-_MYSQL = Backend(_mysql, _mysql_fault, _alone_on_mysql)
-_POSTGRES = Backend(_postgres, _postgres_fault, _alone_on_postgres, undoes_all=True)
+_SQLITE = Backend(
+    _sqlite,
+    _sqlite_fault,
+    nullcontext,  # its transactions are alone anyway
+    send_sqlite,
+    _snapshot_of_sqlite,
+    serial=True,
+)
+_MYSQL = Backend(
+    _mysql,
+    _mysql_fault,
+    _alone_on_mysql,
+    send_mysql,
+    _snapshot_of_mysql,
+)
+_POSTGRES = Backend(
+    _postgres,
+    _postgres_fault,
+    _alone_on_postgres,
+    send_postgres,
+    _snapshot_of_postgres,
+    undoes_all=True,
+)
 _BACKENDS = {
     "sqlite": _SQLITE,
     "sqlite+pysqlite": _SQLITE,
@@ -221,22 +304,40 @@ _BACKENDS = {
 }
 
 
+def reraise(connection: Connection, error: Exception) -> NoReturn:
+    """Raise what an error of a driver is in our tree. Where a connection was lost, all others are taken to be, too."""
+    engine = connection.engine
+    raw = None if connection.invalidated else connection.connection.driver_connection
+    if engine.dialect.is_disconnect(error, raw, None):  # type: ignore[arg-type]
+        connection.invalidate()
+        engine.dispose(close=False)
+        raise StorageBusy(f"{engine.url.render_as_string()}: the connection was lost: {error}") from error
+    _raise_ours(error, engine.url)
+
+
 def _translate(context: ExceptionContext) -> None:
     """Raise what an error of the database, or of its driver, is in our tree: nothing else leaves the storage."""
     cause = context.original_exception
     running = context.execution_context
     if running is not None and running.execution_options.get("skip_user_error_events"):
         return  # SQLAlchemy asks whether a table is there, and takes the error for an answer
+    url = context.engine.url if context.engine else None
+    if not isinstance(cause, Exception):
+        return  # an interruption stays one
+    if context.is_disconnect and url is not None:
+        raise StorageBusy(f"{url.render_as_string()}: the connection was lost: {cause}") from cause
+    _raise_ours(cause, url)
+
+
+def _raise_ours(cause: Exception, url: URL | None) -> NoReturn:
     if isinstance(cause, BillingError):  # a value that a column type has refused
         raise cause
-    if isinstance(cause, Exception):
-        url = context.engine.url if context.engine else None
-        fault = _BACKENDS[url.drivername].fault(cause) if url is not None else Fault.OTHER
-        where = "the database" if url is None else url.render_as_string()
-        if fault is Fault.BUSY:
-            raise StorageBusy(f"{where}: {cause}") from cause
-        if fault is Fault.OTHER:
-            raise StorageError(f"{where}: {cause}") from cause
-        broken = BrokenConstraint(f"{where}: {cause}")
-        broken.fault = fault
-        raise broken from cause
+    fault = _BACKENDS[url.drivername].fault(cause) if url is not None else Fault.OTHER
+    where = "the database" if url is None else url.render_as_string()
+    if fault is Fault.BUSY:
+        raise StorageBusy(f"{where}: {cause}") from cause
+    if fault is Fault.OTHER:
+        raise StorageError(f"{where}: {cause}") from cause
+    broken = BrokenConstraint(f"{where}: {cause}")
+    broken.fault = fault
+    raise broken from cause

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from sqlalchemy import RowMapping
 
 from astpp_billing.calls import CallEntry, CallRecord, CallStatus, UnratedReason
 from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode, ResellerModel, Status
 from astpp_billing.invoicing import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
-from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, Posting, Reason, Transfer
+from astpp_billing.ledger import (
+    Book,
+    Charge,
+    ChargeKind,
+    HeldLevel,
+    Hold,
+    HoldState,
+    LedgerAccount,
+    Posting,
+    Reason,
+    Transfer,
+    Wallet,
+)
 from astpp_billing.periods import BillingSchedule, Cadence, Period
 from astpp_billing.pricing import RateGroup
 
@@ -66,8 +77,9 @@ _RECORD = [
     "hangup_cause",
     "provider",
 ]
-_ENTRY = ["key", "status", "account_id", "reason", "detail", "settled_at"]
+_ENTRY = ["status", "account_id", "micros", "reason", "detail", "settled_at"]
 _CHARGE = [
+    "position",
     "account_id",
     "at",
     "kind",
@@ -79,18 +91,12 @@ _CHARGE = [
     "currency",
     "document_id",
 ]
-_DOCUMENT = [
-    "kind",
-    "number",
-    "issuer_id",
+_DOCUMENT = ["kind", "number", "issuer_id", "account_id", "issued_at", "due_at", "total_micros"]
+_LETTERHEAD = [
     "seller_id",
-    "account_id",
     "currency",
     "locale",
     "timezone",
-    "issued_at",
-    "due_at",
-    "total_micros",
     "issuer_name",
     "issuer_address",
     "issuer_tax_number",
@@ -99,14 +105,25 @@ _DOCUMENT = [
     "buyer_tax_number",
     "note",
 ]
-_LINE = ["position", "kind", "description", "quantity", "seconds", "exact_micros", "micros"]
+_LINE = ["kind", "description", "quantity", "seconds", "exact_micros", "micros"]
+_WALLET = [
+    "account_id",
+    "currency",
+    "balance_micros",
+    "rounding_micros",
+    "held_micros",
+    "credit_micros",
+    "epoch",
+    "closed_until",
+]
+_HOLD = ["key", "account_id", "fingerprint", "placed_at", "expires_at", "state", "seconds", "terms"]
 
 
 def _pick(value: object, names: Iterable[str]) -> Row:
     return {name: getattr(value, name) for name in names}
 
 
-def _take(row: RowMapping, names: Iterable[str]) -> Row:
+def _take(row: Mapping[Any, Any], names: Iterable[str]) -> Row:
     return {name: row[name] for name in names}
 
 
@@ -115,7 +132,7 @@ def account_row(account: Account) -> Row:
     return _pick(account, _ACCOUNT) | {"cadence": account.schedule.cadence, "billing_day": account.schedule.day}
 
 
-def account_of(row: RowMapping) -> Account:
+def account_of(row: Mapping[Any, Any]) -> Account:
     """The account of a row."""
     return Account(
         id=row["id"],
@@ -136,12 +153,12 @@ def group_row(group: RateGroup) -> Row:
     return _pick(group, _GROUP)
 
 
-def group_of(row: RowMapping) -> RateGroup:
+def group_of(row: Mapping[Any, Any]) -> RateGroup:
     """The rate group of a row."""
     return RateGroup(**_take(row, _GROUP))
 
 
-def exchange_rate_of(row: RowMapping) -> ExchangeRate:
+def exchange_rate_of(row: Mapping[Any, Any]) -> ExchangeRate:
     """The exchange rate of a row."""
     return ExchangeRate(row["base"], row["quote"], row["rate"], row["valid_from"], row["source"])
 
@@ -152,7 +169,7 @@ def config_row(config: InvoiceConfig) -> Row:
     return _pick(config, _CONFIG) | {"tax_name": tax and tax.name, "tax_percent": tax and tax.percent}
 
 
-def config_of(row: RowMapping) -> InvoiceConfig:
+def config_of(row: Mapping[Any, Any]) -> InvoiceConfig:
     """The invoice configuration of a row."""
     tax = None if row["tax_name"] is None else Tax(row["tax_name"], row["tax_percent"])
     return InvoiceConfig(**_take(row, _CONFIG), tax=tax)
@@ -163,19 +180,20 @@ def entry_row(entry: CallEntry) -> Row:
     return _pick(entry.record, _RECORD) | _pick(entry, _ENTRY)
 
 
-def entry_of(row: RowMapping) -> CallEntry:
+def entry_of(row: Mapping[Any, Any]) -> CallEntry:
     """The call of a row."""
     return CallEntry(
         record=CallRecord(**_take(row, _RECORD)),
         status=CallStatus(row["status"]),
         account_id=row["account_id"],
+        micros=row["micros"],
         reason=UnratedReason(row["reason"]) if row["reason"] else None,
         detail=row["detail"],
         settled_at=row["settled_at"],
     )
 
 
-def posting_of(row: RowMapping, transfers: Iterable[RowMapping]) -> Posting:
+def posting_of(row: Mapping[Any, Any], transfers: Iterable[Mapping[Any, Any]]) -> Posting:
     """The posting of a row and the rows of its transfers, which are in order."""
     return Posting(
         key=row["key"],
@@ -194,38 +212,48 @@ def posting_of(row: RowMapping, transfers: Iterable[RowMapping]) -> Posting:
     )
 
 
-def charge_row(charge: Charge, posting_id: int) -> Row:
-    """A charge without its id."""
-    return _pick(charge, _CHARGE) | {"posting_id": posting_id}
-
-
-def charge_of(row: RowMapping) -> Charge:
+def charge_of(row: Mapping[Any, Any]) -> Charge:
     """The charge of a row that also has its posting's key."""
-    return Charge(
-        id=row["id"], posting_key=row["posting_key"], **_take(row, _CHARGE) | {"kind": ChargeKind(row["kind"])}
-    )
+    return Charge(posting_key=row["posting_key"], **_take(row, _CHARGE) | {"kind": ChargeKind(row["kind"])})
 
 
-def document_row(document: Document) -> Row:
-    """A document without its id and lines."""
-    period = document.period
-    return _pick(document, _DOCUMENT) | {
-        "period_start": period and period.start,
-        "period_end": period and period.end,
-    }
+def letterhead(document: Document) -> str:
+    """What is the same on very many documents, as text."""
+    return json.dumps([getattr(document, name) for name in _LETTERHEAD], ensure_ascii=False)
 
 
-def line_row(line: DocumentLine, document_id: int) -> Row:
-    """A line of a document."""
-    return _pick(line, _LINE) | {"document_id": document_id}
+def lines_text(document: Document) -> str:
+    """The lines of a document, as text."""
+    return json.dumps([[getattr(line, name) for name in _LINE] for line in document.lines], ensure_ascii=False)
 
 
-def document_of(row: RowMapping, lines: Iterable[RowMapping]) -> Document:
-    """The document of a row and the rows of its lines, which are in order."""
+def document_of(row: Mapping[Any, Any]) -> Document:
+    """The document of a row that also has the content of its letterhead."""
     period = None if row["period_start"] is None else Period(row["period_start"], row["period_end"])
+    values = (dict(zip(_LINE, line, strict=True)) for line in json.loads(row["lines"]))
     return Document(
         id=row["id"],
         **_take(row, _DOCUMENT) | {"kind": DocumentKind(row["kind"])},
+        **dict(zip(_LETTERHEAD, json.loads(row["content"]), strict=True)),
         period=period,
-        lines=tuple(DocumentLine(**_take(line, _LINE) | {"kind": LineKind(line["kind"])}) for line in lines),
+        lines=tuple(
+            DocumentLine(position=position, **line | {"kind": LineKind(line["kind"])})
+            for position, line in enumerate(values, 1)
+        ),
     )
+
+
+def wallet_of(row: Mapping[Any, Any]) -> Wallet:
+    """The wallet of a row."""
+    return Wallet(**_take(row, _WALLET))
+
+
+def levels_text(hold: Hold) -> str:
+    """What a hold reserves, as text."""
+    return json.dumps([[level.account_id, level.micros] for level in hold.levels])
+
+
+def hold_of(row: Mapping[Any, Any]) -> Hold:
+    """The hold of a row."""
+    levels = tuple(HeldLevel(*level) for level in json.loads(row["levels"]))
+    return Hold(**_take(row, _HOLD) | {"state": HoldState(row["state"])}, levels=levels)

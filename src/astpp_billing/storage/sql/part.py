@@ -9,14 +9,17 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Table, insert
 
 from astpp_billing.errors import AlreadyExists, NotFound, StorageError
-from astpp_billing.storage.sql.engine import BrokenConstraint, Fault, backend_of
+from astpp_billing.storage.sql.engine import BrokenConstraint, Fault, backend_of, reraise
+from astpp_billing.storage.sql.shared import Shared
+from astpp_billing.storage.sql.wire import Ask, Step, mappings
 
 
 class Part:
     """One area of a unit of work."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, shared: Shared) -> None:
         self._open_connection = connection
+        self._shared = shared
 
     @property
     def _connection(self) -> Connection:
@@ -29,6 +32,18 @@ class Part:
 
     def _first(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
+
+    def _send(self, *steps: Step) -> list[Any]:
+        """Run steps in one round trip, as far as the driver can; gives what each of them gives (see `wire`)."""
+        connection = self._connection
+        try:
+            answers = backend_of(connection).send(connection.connection.driver_connection, connection.dialect, steps)
+        except Exception as error:
+            reraise(connection, error)
+        return [
+            mappings(connection.dialect, step.statement, answer) if isinstance(step, Ask) and not step.raw else answer
+            for step, answer in zip(steps, answers, strict=True)
+        ]
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

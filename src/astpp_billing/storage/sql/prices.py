@@ -32,17 +32,28 @@ from astpp_billing.storage.sql.part import Part
 class Prices(Part):
     """The part of a unit of work that knows prices."""
 
+    _seen_version: int | None = None
+    """The version of the prices, if `look` has told it in this transaction."""
+
     def price_version(self) -> int:
         """See `ports.UnitOfWork`."""
+        if self._seen_version is not None:
+            return self._seen_version
         version: int = self._connection.execute(select(tables.price_versions.c.version)).scalar_one()
         return version
+
+    def _lock_prices(self) -> None:
+        """Let nobody else change prices before this transaction ends."""
+        self._connection.execute(select(tables.price_versions.c.version).with_for_update())
 
     def _changed(self) -> None:
         versions = tables.price_versions
         self._connection.execute(update(versions).values(version=versions.c.version + 1))
+        self._seen_version = None
 
     def add_rate_group(self, group: RateGroup) -> None:
         """See `ports.UnitOfWork`."""
+        self._lock_prices()
         self._insert(tables.rate_groups, group_row(group), f"rate group {group.name!r}")
         self._changed()
 
@@ -53,6 +64,7 @@ class Prices(Part):
     def import_rates(self, group_name: str, rows: Sequence[RateRow], valid_from: datetime | None) -> RateGroup:
         """See `ports.UnitOfWork`."""
         groups = tables.rate_groups
+        self._lock_prices()
         with self._whole():
             found = self._first(select(groups).where(groups.c.name == group_name))
             if found is None:
@@ -113,6 +125,7 @@ class Prices(Part):
 
     def add_exchange_rate(self, rate: ExchangeRate) -> None:
         """See `ports.UnitOfWork`."""
+        self._lock_prices()
         row = {name: getattr(rate, name) for name in ("base", "quote", "rate", "valid_from", "source")}
         what = f"the exchange rate {rate.base}/{rate.quote} from {rate.valid_from}"
         inverse = (tables.exchange_rates.c.base == rate.quote) & (tables.exchange_rates.c.quote == rate.base)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import inspect, select
+from sqlalchemy import StaticPool, inspect
 
 from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
+from astpp_billing.storage.sql.commands import Commands
 from astpp_billing.storage.sql.documents import Documents
-from astpp_billing.storage.sql.engine import backend_of, check_ours, make_engine
+from astpp_billing.storage.sql.engine import READING, backend_of, check_ours, make_engine
+from astpp_billing.storage.sql.holds import Holds
 from astpp_billing.storage.sql.ledger import Ledger
 from astpp_billing.storage.sql.maintenance import check_revision
 from astpp_billing.storage.sql.migrations import upgrade
-from astpp_billing.storage.sql.prices import Prices
-from astpp_billing.storage.sql.tables import price_versions
+from astpp_billing.storage.sql.reports import Reports
+from astpp_billing.storage.sql.shared import Shared
 
 
-class SqlUnitOfWork(Accounts, Prices, Ledger, Documents):
+class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports):
     """One transaction on a SQL database; see `ports.UnitOfWork`."""
 
 
@@ -28,6 +30,7 @@ class SqlStorage:
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
         self._turns = Turns()
+        self._shared = Shared(self._engine, serial=True)
         try:
             self._prepare()
         except BaseException:
@@ -42,14 +45,26 @@ class SqlStorage:
             if not found:
                 upgrade(connection)
             check_revision(connection)
+            serial = backend_of(connection).serial
+        self._turns = Turns(serial=serial, reading_in_turn=isinstance(self._engine.pool, StaticPool))
+        self._shared = Shared(self._engine, serial=serial)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         """A transaction; see `ports.Storage`."""
-        with self._turns.take(), self._engine.begin() as connection:
-            # transactions are serial: on a server, each waits here until the one before has ended
-            connection.execute(select(price_versions.c.version).with_for_update())
-            yield SqlUnitOfWork(connection)
+        with self._turns.take():
+            with self._engine.begin() as connection:
+                work = SqlUnitOfWork(connection, self._shared)
+                yield work
+            self._shared.learn(work.found)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqlUnitOfWork]:
+        """A look at one moment; see `ports.Storage`."""
+        with self._turns.take(reading=True), self._engine.connect() as fresh:
+            connection = fresh.execution_options(**{READING: True})
+            with connection.begin(), backend_of(connection).snapshot(connection):
+                yield SqlUnitOfWork(connection, self._shared)
 
     def close(self) -> None:
         """Close all connections."""

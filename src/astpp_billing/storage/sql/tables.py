@@ -55,6 +55,17 @@ accounts = Table(
     Column("billed_until", Instant),
 )
 
+# What was done under which idempotency key; postings have keys of their own.
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(512), nullable=False, unique=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("result", Text, nullable=False),
+)
+
 endpoints = Table(
     "endpoints",
     metadata,
@@ -145,6 +156,42 @@ exchange_rates = Table(
     UniqueConstraint("base", "quote", "valid_from"),
 )
 
+# What is decided under a lock for one account, in one row; everything else about an account may be read at leisure.
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("currency", String(3), nullable=False),
+    Column("balance_micros", Micros, nullable=False),
+    Column("rounding_micros", Micros, nullable=False),
+    Column("held_micros", Micros, nullable=False),
+    Column("credit_micros", Micros, nullable=False),
+    Column("epoch", Id, nullable=False),
+    Column("closed_until", Instant),
+)
+
+used = Table(
+    "used",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # the ordinal of a local day
+    Column("micros", Micros, nullable=False),
+    Column("calls", Id, nullable=False),
+    Column("seconds", Id, nullable=False),
+)
+
+# One row: the ids that were given out, to whole processes at once.
+id_blocks = Table(
+    "id_blocks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("last_id", Id, nullable=False),
+)
+
+# One row, which is locked by whoever changes accounts.
+locks = Table("locks", metadata, Column("name", String(16), primary_key=True))
+
+# Names for what transfers move between; they never change, so a process reads each of them once.
 ledger_accounts = Table(
     "ledger_accounts",
     metadata,
@@ -152,14 +199,15 @@ ledger_accounts = Table(
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("book", String(16), nullable=False),
     Column("currency", String(3), nullable=False),
-    Column("balance_micros", Micros),  # None for the books that are not materialised
     UniqueConstraint("account_id", "book", "currency"),
 )
 
+# The tables below grow with every call. They refer to what never goes away, or was made in the same transaction, and
+# checking it for each row would lock the rows that everybody refers to: foreign keys are only where they cost little.
 postings = Table(
     "postings",
     metadata,
-    Column("id", Id, primary_key=True),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("key", String(512), nullable=False, unique=True),
     Column("fingerprint", String(64), nullable=False),
     Column("at", Instant, nullable=False),
@@ -170,25 +218,26 @@ postings = Table(
 transfers = Table(
     "transfers",
     metadata,
-    Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("source_id", Id, ForeignKey("ledger_accounts.id"), nullable=False, index=True),
-    Column("target_id", Id, ForeignKey("ledger_accounts.id"), nullable=False, index=True),
+    Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("source_id", Id, nullable=False, index=True),
+    Column("target_id", Id, nullable=False, index=True),
     Column("micros", Micros, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 calls = Table(
     "calls",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("key", String(512), nullable=False, unique=True),
+    Column("leg_uuid", String(255), nullable=False),
+    Column("switch_id", String(255), nullable=False),
     Column("status", String(16), nullable=False, index=True),
-    Column("account_id", Id, ForeignKey("accounts.id")),
+    Column("account_id", Id),
+    Column("micros", Micros, nullable=False),
     Column("reason", String(64)),
     Column("detail", Text, nullable=False),
     Column("settled_at", Instant, nullable=False),
-    Column("switch_id", String(255), nullable=False),
-    Column("leg_uuid", String(255), nullable=False),
     Column("number", String(255), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("answered_at", Instant),
@@ -201,55 +250,59 @@ calls = Table(
     Column("dialled", String(255), nullable=False),
     Column("hangup_cause", String(255), nullable=False),
     Column("provider", String(255)),
+    UniqueConstraint("leg_uuid", "switch_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(512), nullable=False, unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("placed_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("levels", Text, nullable=False),  # JSON: [[account id, micros], …]
+    Index("ix_holds_lapsing", "state", "expires_at"),
+)
+
+# Who issues to whom, and what they are called: the same on very many documents.
+letterheads = Table(
+    "letterheads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("content", Text, nullable=False),  # JSON
 )
 
 documents = Table(
     "documents",
     metadata,
-    Column("id", Id, primary_key=True),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("number", String(64), nullable=False),
-    Column("issuer_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("seller_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
-    Column("currency", String(3), nullable=False),
-    Column("locale", Text, nullable=False),
-    Column("timezone", String(64), nullable=False),
+    Column("issuer_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False, index=True),
+    Column("letterhead_id", Id, nullable=False),
     Column("period_start", Instant),
     Column("period_end", Instant),
     Column("issued_at", Instant, nullable=False),
     Column("due_at", Instant),
     Column("total_micros", Micros, nullable=False),
-    Column("issuer_name", Text, nullable=False),
-    Column("issuer_address", Text, nullable=False),
-    Column("issuer_tax_number", Text, nullable=False),
-    Column("buyer_number", String(64), nullable=False),
-    Column("buyer_name", Text, nullable=False),
-    Column("buyer_tax_number", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("lines", Text, nullable=False),  # JSON: they are never read but with their document
     UniqueConstraint("issuer_id", "kind", "number"),
-)
-
-document_lines = Table(
-    "document_lines",
-    metadata,
-    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("kind", String(16), nullable=False),
-    Column("description", Text, nullable=False),
-    Column("quantity", Integer, nullable=False),
-    Column("seconds", Id, nullable=False),
-    Column("exact_micros", Micros, nullable=False),
-    Column("micros", Micros, nullable=False),
 )
 
 charges = Table(
     "charges",
     metadata,
-    Column("id", Id, primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("posting_id", Id, ForeignKey("postings.id"), nullable=False, index=True),
-    Column("document_id", Id, ForeignKey("documents.id"), index=True),
+    Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", Id, nullable=False),
+    Column("document_id", Id),
     Column("at", Instant, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("description", Text, nullable=False),
@@ -258,5 +311,6 @@ charges = Table(
     Column("seconds", Integer, nullable=False),
     Column("micros", Micros, nullable=False),
     Column("currency", String(3), nullable=False),
-    Index("ix_charges_unbilled", "account_id", "document_id", "at"),
+    Index("ix_charges_of_account", "account_id", "document_id", "at"),
+    sqlite_with_rowid=False,
 )

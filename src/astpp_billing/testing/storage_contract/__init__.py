@@ -18,13 +18,29 @@ gives a new, empty storage each time. `everything` reads all that there is throu
 
 from astpp_billing.testing.storage_contract.accounts import AccountsContract
 from astpp_billing.testing.storage_contract.base import everything
+from astpp_billing.testing.storage_contract.calls import CallsContract
 from astpp_billing.testing.storage_contract.documents import DocumentsContract
+from astpp_billing.testing.storage_contract.holds import HoldsContract
 from astpp_billing.testing.storage_contract.ledger import LedgerContract
+from astpp_billing.testing.storage_contract.locking import LockingContract
 from astpp_billing.testing.storage_contract.prices import PricesContract
+from astpp_billing.testing.storage_contract.reports import ReportsContract
+from astpp_billing.testing.storage_contract.saving import SavingContract
 from astpp_billing.testing.storage_contract.transactions import TransactionsContract
 
 __all__ = ["StorageContract", "everything"]
 
 
-class StorageContract(AccountsContract, PricesContract, LedgerContract, DocumentsContract, TransactionsContract):
+class StorageContract(
+    AccountsContract,
+    PricesContract,
+    LedgerContract,
+    CallsContract,
+    DocumentsContract,
+    SavingContract,
+    HoldsContract,
+    LockingContract,
+    TransactionsContract,
+    ReportsContract,
+):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

@@ -122,7 +122,7 @@ class AccountsContract(Base):
         """`update_account` replaces every field but the id."""
         with storage.begin() as work:
             stored = admin(work)
-            changed = evolve(stored, number="new", name="New", currency="EUR", status=Status.CLOSED)
+            changed = evolve(stored, number="new", name="New", timezone="Asia/Kathmandu", status=Status.CLOSED)
             work.update_account(changed)
             work.update_account(changed)
 

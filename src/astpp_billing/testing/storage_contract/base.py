@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from astpp_billing.calls import CallEntry, CallRecord, CallStatus
-from astpp_billing.hierarchy import Account, EndpointKind, Kind, ResellerModel
+from astpp_billing.hierarchy import Account, Endpoint, EndpointKind, Kind, ResellerModel
 from astpp_billing.invoicing import Document, DocumentKind, DocumentLine, LineKind
-from astpp_billing.ledger import Book, Charge, LedgerAccount, Posting, Reason, Transfer
-from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.ledger import Book, Charge, HeldLevel, Hold, LedgerAccount, Posting, Reason, Transfer
+from astpp_billing.ports import Changes, Placed, Storage, UnitOfWork
 from astpp_billing.pricing import RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
@@ -20,8 +21,18 @@ AT = datetime(2025, 3, 1, 12, 30, 15, 123_457, tzinfo=UTC)
 """Some instant, with microseconds."""
 
 SECOND = timedelta(seconds=1)
+
+REPORTED = (datetime(1970, 1, 1, tzinfo=UTC), AT - timedelta(hours=12), AT, datetime(2100, 1, 1, tzinfo=UTC))
+"""The moments between which `everything` adds up flows."""
+
 MICROSECOND = timedelta(microseconds=1)
 UNIT = 1_000_000
+
+MOMENT = timedelta(milliseconds=200)
+"""How long it takes until whoever has not gone on is taken to wait."""
+
+PATIENCE = 60
+"""Seconds that a thread is waited for."""
 
 TEXTS = (
     "",
@@ -87,12 +98,6 @@ def charge(account: Account, posting_key: str, micros: int = UNIT, **more: Any) 
     return Charge(account_id=account.id, posting_key=posting_key, micros=micros, **values)
 
 
-def charged(work: UnitOfWork, account: Account, key: str, *instants: datetime) -> list[int]:
-    """Store a posting and a charge of it for each instant; the ids of the charges."""
-    work.add_posting(posting(key))
-    return [stored.id for stored in work.add_charges([charge(account, key, at=at) for at in instants])]
-
-
 def document(buyer: Account, number: str = "INV-1", lines: int = 1, **more: Any) -> Document:
     """An invoice to an account by its parent, with lines of one unit each."""
     seller = buyer.parent_id or 0
@@ -123,6 +128,64 @@ def document(buyer: Account, number: str = "INV-1", lines: int = 1, **more: Any)
     )
 
 
+def hold(key: str, buyer: Account, *levels: tuple[Account, int], **more: Any) -> Hold:
+    """A hold of ten minutes on so many micros of each level."""
+    values: dict[str, Any] = {
+        "fingerprint": f"print of {key}"[:64],
+        "placed_at": AT,
+        "expires_at": AT + 600 * SECOND,
+        "levels": tuple(HeldLevel(account.id, micros) for account, micros in levels),
+    } | more
+    return Hold(key=key, account_id=buyer.id, **values)
+
+
+def epochs(work: UnitOfWork, *accounts: Account) -> dict[int, int]:
+    """The epochs of the wallets of accounts."""
+    return {account.id: work.wallet(account.id).epoch for account in accounts}
+
+
+def place(work: UnitOfWork, wanted: Hold) -> bool:
+    """Place a hold, decided by what the accounts are now."""
+    return work.place_hold(wanted, {each.account_id: work.wallet(each.account_id).epoch for each in wanted.levels})
+
+
+def add_posting(work: UnitOfWork, *new: Posting) -> None:
+    """Save postings and nothing else."""
+    work.save(Changes(postings=list(new)))
+
+
+def save_call(work: UnitOfWork, *new: CallEntry) -> None:
+    """Save new calls and nothing else."""
+    work.save(Changes(calls=list(new)))
+
+
+def retry_call(work: UnitOfWork, *entries: CallEntry) -> None:
+    """Replace unrated calls and do nothing else."""
+    work.save(Changes(retried=list(entries)))
+
+
+def charged(work: UnitOfWork, account: Account, key: str, *instants: datetime) -> list[Charge]:
+    """Save a posting and a charge of it for each instant; gives the charges."""
+    charges = [charge(account, key, at=at, position=position) for position, at in enumerate(instants, 1)]
+    work.save(Changes(postings=[posting(key)], charges=charges))
+    return charges
+
+
+def add_document(work: UnitOfWork, new: Document, *placed: tuple[datetime, int]) -> Document:
+    """Save a document with an id of its own, and put so many of its account's charges from before instants on it."""
+    (document_id,) = work.reserve_ids(1)
+    stored = evolve(new, id=document_id)
+    put = [Placed(document_id, new.account_id, before, count) for before, count in placed]
+    work.save(Changes(documents=[stored], placed=put))
+    return stored
+
+
+def refill(work: UnitOfWork, account: Account, micros: int = UNIT, key: str = "refill") -> None:
+    """Put money into a wallet."""
+    cash = LedgerAccount(account.id, Book.CASH, account.currency)
+    add_posting(work, posting(f"{key} {account.number}", Transfer(cash, wallet(account, account.currency), micros)))
+
+
 def group(work: UnitOfWork, owner: Account, name: str = "retail", **more: Any) -> RateGroup:
     """Store a rate group."""
     made = RateGroup(name=name, owner_id=owner.id, currency="USD", **more)
@@ -137,7 +200,7 @@ def row(prefix: str, price: str = "0.01") -> RateRow:
 
 def call(leg: str, status: CallStatus = CallStatus.RATED, start: datetime = AT, **more: Any) -> CallEntry:
     """A call of a minute."""
-    names = ("account_id", "reason", "detail")
+    names = ("account_id", "reason", "detail", "micros")
     record = CallRecord(
         switch_id="s1",
         leg_uuid=leg,
@@ -163,11 +226,20 @@ def everything(work: UnitOfWork) -> dict[str, object]:
     """All that can be read of a storage through the port, to be compared with another look at it."""
     accounts = work.accounts()
     ids = [account.id for account in accounts]
+    postings = sorted(work.postings(), key=lambda each: each.key)
+    keys = [posting.key for posting in postings] + [entry.key for entry in work.calls()]
+    seen = work.look(keys=keys, numbers=[account.number for account in accounts])
     return {
         "accounts": list(accounts),
+        "wallets": [work.wallet(account_id) for account_id in ids],
         "billed_until": [work.billed_until(account_id) for account_id in ids],
         "invoice_configs": [work.find_invoice_config(account_id) for account_id in ids],
-        "endpoints": [work.find_endpoint(kind, account.number) for kind in EndpointKind for account in accounts],
+        "endpoints": [
+            Endpoint(kind, account.number, found)
+            for kind in EndpointKind
+            for account in accounts
+            if (found := work.find_endpoint(kind, account.number)) is not None
+        ],
         "price_version": work.price_version(),
         "rate_groups": list(work.rate_groups()),
         "rates": {each.name: list(work.rates(each.name)) for each in work.rate_groups()},
@@ -175,8 +247,14 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "balances": dict(work.balances()),
         "proved_balances": dict(work.proved_balances()),
         "flows": [dict(work.flows(account_id)) for account_id in ids],
+        "used": [dict(work.used(account_id, date(1970, 1, 1), date(2100, 1, 1))) for account_id in ids],
+        "reported": dict(work.flows_between(ids, REPORTED, destinations=True)),
+        "entries": {each: list(work.entries(each, REPORTED[0], REPORTED[-1])) for each in work.proved_balances()},
         "calls": list(work.calls()),
+        "holds": list(work.holds()),
         "charges": list(work.charges()),
         "documents": list(work.documents()),
-        "postings": [work.find_posting(key) for key in sorted({each.posting_key for each in work.charges()})],
+        "postings": postings,
+        "commands": [work.find_command(key) for key in keys],
+        "seen": [dict(each) for each in (seen.accounts, seen.wallets, seen.configs, seen.calls, seen.holds)],
     }

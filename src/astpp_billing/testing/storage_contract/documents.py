@@ -1,120 +1,133 @@
-"""The contract on charges, documents and their numbers."""
+"""The contract on charges and documents."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
+from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound, StorageBusy
 from astpp_billing.invoicing import DocumentKind
 from astpp_billing.money import MAX_MICROS
 from astpp_billing.periods import Period
-from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.ports import Changes, Placed, Storage
 from astpp_billing.testing.storage_contract.base import (
     AT,
     MICROSECOND,
     SECOND,
     TEXTS,
     Base,
+    add_document,
+    add_posting,
     admin,
     charge,
     charged,
     customer,
     document,
-    fail,
     posting,
 )
 
 
-def _take(issuer_id: int, kind: DocumentKind, taken: list[int], work: UnitOfWork) -> None:
-    taken.append(work.take_number(issuer_id, kind))
+def _only(name: str, value: object) -> dict[str, Any]:
+    return {name: value}
 
 
 class DocumentsContract(Base):
-    """Charges, which documents they are on, and gapless numbers."""
-
-    def test_charges_get_ids_in_their_order(self, storage: Storage) -> None:
-        """`add_charges` takes any iterable and returns the charges with their ids, which grow."""
-        with storage.begin() as work:
-            buyer = customer(work, admin(work))
-            work.add_posting(posting("k"))
-            new = [charge(buyer, "k", micros) for micros in (3, 1, 2)]
-            stored = work.add_charges(iter(new))
-
-            assert [each.id for each in stored] == sorted({each.id for each in stored})
-            assert [evolve(each, id=0) for each in stored] == new
-            assert list(work.charges()) == list(stored)
-            assert list(work.add_charges([])) == []
+    """Charges, and which documents they are on."""
 
     def test_every_field_of_a_charge_comes_back(self, storage: Storage) -> None:
         """In a later transaction, to the micro and the microsecond."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            work.add_posting(posting("k"))
-            new = charge(
-                buyer, "k", MAX_MICROS, description="Ü", detail="a\nb", number="48", seconds=61, currency="KWD"
-            )
-            (stored,) = work.add_charges([new])
+            more = {"description": "Ü", "detail": "a\nb", "number": "48", "seconds": 61, "currency": "KWD"}
+            new = charge(buyer, "k", MAX_MICROS, position=3, **more)
+            work.save(Changes(postings=[posting("k")], charges=[new]))
         with storage.begin() as work:
-            assert list(work.charges(posting_key="k")) == [stored]
-            assert evolve(stored, id=0) == new
+            assert list(work.charges(posting_key="k")) == [new]
+
+    def test_charges_come_by_posting_and_position(self, storage: Storage) -> None:
+        """In whatever order they were saved; positions may be left out."""
+        with storage.begin() as work:
+            buyer = customer(work, admin(work))
+            new = [charge(buyer, "k", position=position) for position in (3, 1, 12)]
+            other = charge(buyer, "a", position=2)
+            work.save(Changes(postings=[posting("k"), posting("a")], charges=[other, *new]))
+
+            assert list(work.charges()) == [new[1], new[0], new[2], other]
+
+    def test_a_posting_has_one_charge_at_a_position(self, storage: Storage) -> None:
+        """`AlreadyExists`, and nothing is saved."""
+        with storage.begin() as work:
+            buyer = customer(work, admin(work))
+            twice = [charge(buyer, "k"), charge(buyer, "k", 2)]
+            with pytest.raises(AlreadyExists):
+                work.save(Changes(postings=[posting("k")], charges=twice))
+
+            assert list(work.charges()) == []
+            assert work.find_posting("k") is None
 
     @pytest.mark.parametrize("text", TEXTS)
     def test_texts_of_a_charge_and_a_document_come_back(self, storage: Storage, text: str) -> None:
         """As they are."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            work.add_posting(posting("k"))
-            (stored,) = work.add_charges([charge(buyer, "k", description=text, detail=text, number=text)])
-            new = document(buyer, note=text, issuer_address=text, buyer_name=text, issuer_name=text)
-            printed = work.add_document(new, [])
+            new = charge(buyer, "k", description=text, detail=text, number=text)
+            work.save(Changes(postings=[posting("k")], charges=[new]))
+            texts: dict[str, Any] = {"note": text, "issuer_address": text, "buyer_name": text, "issuer_name": text}
+            printed = add_document(work, document(buyer, **texts))
         with storage.begin() as work:
-            assert list(work.charges()) == [stored]
+            assert list(work.charges()) == [new]
             assert list(work.documents()) == [printed]
             assert printed.note == text
 
-    def test_charges_need_their_posting_and_their_account(self, storage: Storage) -> None:
-        """`NotFound`, and none of the others is stored."""
+    def test_charges_need_their_posting(self, storage: Storage) -> None:
+        """`NotFound` where it is neither there nor saved along with them, and none of the others is stored."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            work.add_posting(posting("k"))
-            right = charge(buyer, "k")
-            for wrong in (
-                charge(buyer, "other"),
-                charge(evolve(buyer, id=buyer.id + 1), "k"),
-                charge(buyer, "k", document_id=1),
-            ):
-                with pytest.raises(NotFound):
-                    work.add_charges([right, wrong])
+            with pytest.raises(NotFound):
+                work.save(Changes(postings=[posting("k")], charges=[charge(buyer, "k"), charge(buyer, "other")]))
 
             assert list(work.charges()) == []
+            assert work.find_posting("k") is None
+
+    def test_charges_can_be_saved_on_their_document(self, storage: Storage) -> None:
+        """They name the id that was reserved for it; others that are saved along wait."""
+        with storage.begin() as work:
+            buyer = customer(work, admin(work))
+            first, second = work.reserve_ids(2)
+            printed = [evolve(document(buyer, f"R-{each}"), id=each) for each in (first, second)]
+            on = [charge(buyer, "k", position=1, document_id=second), charge(buyer, "k", position=2)]
+            on.append(charge(buyer, "k", position=3, document_id=first))
+            work.save(Changes(postings=[posting("k")], charges=on, documents=printed))
+        with storage.begin() as work:
+            assert list(work.charges()) == on
+            assert list(work.charges(document_id=first)) == [on[2]]
+            assert list(work.unbilled(buyer.id, AT + SECOND)) == [on[1]]
+            assert list(work.documents()) == printed
 
     def test_charges_of_a_posting_a_document_an_account(self, storage: Storage) -> None:
-        """By id; two conditions must both hold; without any, all."""
+        """Two conditions must both hold; without any, all."""
         with storage.begin() as work:
             seller = admin(work)
             one, two = customer(work, seller, "one"), customer(work, seller, "two")
-            first, second = charged(work, one, "k1", AT, AT)
-            (third,) = charged(work, two, "k2", AT - SECOND)
-            (fourth,) = charged(work, one, "k3", AT - SECOND)
-            printed = work.add_document(document(one), [fourth, first])
+            late, early = charged(work, one, "k1", AT, AT - SECOND)
+            (others,) = charged(work, two, "k2", AT - SECOND)
+            (early_too,) = charged(work, one, "k3", AT - SECOND)
+            printed = add_document(work, document(one), (AT, 2))
+            early, early_too = (evolve(each, document_id=printed.id) for each in (early, early_too))
 
-            def ids(**which: object) -> list[int]:
-                return [each.id for each in work.charges(**which)]  # type: ignore[arg-type]  # a mixture of types
-
-            assert ids() == [first, second, third, fourth]
-            assert ids(posting_key="k1") == [first, second]
-            assert ids(document_id=printed.id) == [first, fourth]
-            assert ids(account_id=two.id) == [third]
-            assert ids(posting_key="k1", document_id=printed.id) == [first]
-            assert ids(posting_key="k1", account_id=two.id) == []
-            assert ids(posting_key="none") == ids(document_id=printed.id + 1) == []
+            assert list(work.charges()) == [late, early, others, early_too]
+            assert list(work.charges(posting_key="k1")) == [late, early]
+            assert list(work.charges(document_id=printed.id)) == [early, early_too]
+            assert list(work.charges(account_id=two.id)) == [others]
+            assert list(work.charges(posting_key="k1", document_id=printed.id)) == [early]
+            assert list(work.charges(posting_key="k1", account_id=two.id)) == []
+            assert work.charges(posting_key="none") == work.charges(document_id=printed.id + 1) == []
 
     def test_unbilled_charges_come_in_the_order_of_time(self, storage: Storage) -> None:
-        """From before the instant, which is excluded to the microsecond; at the same instant by id."""
+        """From before the instant, excluded to the microsecond; at the same instant by posting and position."""
         with storage.begin() as work:
             seller = admin(work)
             buyer, other = customer(work, seller), customer(work, seller, "other")
@@ -122,24 +135,23 @@ class DocumentsContract(Base):
             at, just_before, early, middle, early_too, late = charged(work, buyer, "k", *instants)
             charged(work, other, "o", AT - SECOND)
 
-            def ids(before: datetime) -> list[int]:
-                return [each.id for each in work.unbilled(buyer.id, before)]
-
-            assert ids(AT) == [early, early_too, middle, just_before]
-            assert ids(AT + MICROSECOND) == [early, early_too, middle, just_before, at]
-            assert ids(AT + timedelta(days=9)) == [early, early_too, middle, just_before, at, late]
-            assert ids(AT - 2 * SECOND) == []
+            assert list(work.unbilled(buyer.id, AT)) == [early, early_too, middle, just_before]
+            assert list(work.unbilled(buyer.id, AT + MICROSECOND)) == [early, early_too, middle, just_before, at]
+            everything = [early, early_too, middle, just_before, at, late]
+            assert list(work.unbilled(buyer.id, AT + timedelta(days=9))) == everything
+            assert list(work.unbilled(buyer.id, AT - 2 * SECOND)) == []
             with pytest.raises(InvalidValue):
-                ids(datetime(2025, 3, 1))  # noqa: DTZ001 - this is what is refused
-            work.add_document(document(buyer), [middle, just_before])
-            assert ids(AT) == [early, early_too]
+                work.unbilled(buyer.id, datetime(2025, 3, 1))  # noqa: DTZ001 - this is what is refused
+            add_document(work, document(buyer), (AT - SECOND, 2))
+            assert list(work.unbilled(buyer.id, AT)) == [middle, just_before]
 
     def test_every_field_of_a_document_comes_back(self, storage: Storage) -> None:
         """With its lines in order, its period or none, in a later transaction."""
         with storage.begin() as work:
             seller = admin(work)
             buyer = customer(work, seller)
-            invoice = work.add_document(
+            invoice = add_document(
+                work,
                 document(
                     buyer,
                     "INV-1",
@@ -156,103 +168,118 @@ class DocumentsContract(Base):
                     buyer_tax_number="U",
                     note="n",
                 ),
-                [],
             )
-            receipt = work.add_document(document(buyer, "R-1", 0, kind=DocumentKind.RECEIPT), [])
+            receipt = add_document(work, document(buyer, "R-1", 0, kind=DocumentKind.RECEIPT))
         with storage.begin() as work:
-            assert 0 < invoice.id < receipt.id
             assert list(work.documents()) == [invoice, receipt]
             assert list(work.documents(buyer.id)) == [invoice, receipt]
             assert list(work.documents(seller.id)) == []
+
+    def test_documents_come_in_the_order_they_were_issued(self, storage: Storage) -> None:
+        """By their instant, to the microsecond; those of the same instant by id."""
+        with storage.begin() as work:
+            buyer = customer(work, admin(work))
+            instants = (AT + MICROSECOND, AT, AT - SECOND, AT)
+            late, one, early, two = (
+                add_document(work, document(buyer, f"{index}", issued_at=at)) for index, at in enumerate(instants)
+            )
+            same = sorted((one, two), key=lambda each: each.id)
+
+            assert list(work.documents()) == list(work.documents(buyer.id)) == [early, *same, late]
 
     def test_a_number_is_unique_for_its_issuer_and_kind(self, storage: Storage) -> None:
         """`AlreadyExists`, and the charges stay free."""
         with storage.begin() as work:
             seller = admin(work)
             one, two = customer(work, seller, "one"), customer(work, seller, "two")
-            ids = charged(work, two, "k", AT)
-            work.add_document(document(one, "1"), [])
-            work.add_document(document(one, "1", kind=DocumentKind.RECEIPT), [])
-            work.add_document(document(one, "1", issuer_id=two.id), [])
+            waiting = charged(work, two, "k", AT)
+            add_document(work, document(one, "1"))
+            add_document(work, document(one, "1", kind=DocumentKind.RECEIPT))
+            add_document(work, document(one, "1", issuer_id=two.id))
             with pytest.raises(AlreadyExists):
-                work.add_document(document(two, "1"), ids)
+                add_document(work, document(two, "1"), (AT + SECOND, 1))
 
             assert len(work.documents()) == 3
-            assert [each.id for each in work.unbilled(two.id, AT + SECOND)] == ids
+            assert list(work.unbilled(two.id, AT + SECOND)) == waiting
 
-    def test_a_document_needs_its_accounts(self, storage: Storage) -> None:
+    @pytest.mark.parametrize("name", ["issuer_id", "seller_id", "account_id"])
+    def test_a_document_needs_its_accounts(self, storage: Storage, name: str) -> None:
         """Issuer, seller and buyer; else `NotFound`."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            missing = buyer.id + 1
-            right = document(buyer)
-            for wrong in (
-                evolve(right, issuer_id=missing),
-                evolve(right, seller_id=missing),
-                evolve(right, account_id=missing),
-            ):
-                with pytest.raises(NotFound):
-                    work.add_document(wrong, [])
+            with pytest.raises(NotFound):
+                add_document(work, evolve(document(buyer), **_only(name, buyer.id + 1)))
 
             assert list(work.documents()) == []
 
-    def test_a_charge_is_on_one_document_at_the_most(self, storage: Storage) -> None:
-        """`AlreadyExists` for one that is billed or named twice, `NotFound` for an unknown one; nothing is stored."""
+    def test_all_that_waits_is_placed_on_a_document(self, storage: Storage) -> None:
+        """From before the instant, of this account, and on no other document yet."""
+        with storage.begin() as work:
+            seller = admin(work)
+            buyer, other = customer(work, seller), customer(work, seller, "other")
+            charged(work, buyer, "k", AT - SECOND, AT - MICROSECOND, AT)
+            charged(work, other, "o", AT - SECOND)
+            first = add_document(work, document(buyer, "1"), (AT - MICROSECOND, 1))
+            second = add_document(work, document(buyer, "2"), (AT, 1))
+        with storage.begin() as work:
+            assert [each.document_id for each in work.charges()] == [first.id, second.id, None, None]
+            third = add_document(work, document(buyer, "3"), (AT + SECOND, 1))
+        with storage.begin() as work:
+            assert [each.document_id for each in work.charges()] == [first.id, second.id, third.id, None]
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_as_many_charges_are_placed_as_were_seen(self, storage: Storage, count: int) -> None:
+        """`StorageBusy` where another number of them waits; nothing is saved."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            first, second = charged(work, buyer, "k", AT, AT)
-            printed = work.add_document(document(buyer, "1"), [first])
-            for ids, error in (
-                ([second, first], AlreadyExists),
-                ([second, second], AlreadyExists),
-                ([second, second + 1], NotFound),
-            ):
-                with pytest.raises(error):
-                    work.add_document(document(buyer, "2"), ids)
-            assert list(work.documents()) == [printed]
-            assert [each.document_id for each in work.charges()] == [printed.id, None]
-            again = work.add_document(document(buyer, "2"), iter([second]))
+            waiting = charged(work, buyer, "k", AT, AT)
+            with pytest.raises(StorageBusy):
+                add_document(work, document(buyer), (AT + SECOND, count))
+            assert list(work.documents()) == []
+            assert list(work.unbilled(buyer.id, AT + SECOND)) == waiting
+            add_document(work, document(buyer), (AT + SECOND, 2))
+            assert list(work.unbilled(buyer.id, AT + SECOND)) == []
+
+    def test_charges_are_placed_for_several_accounts_and_documents_at_once(self, storage: Storage) -> None:
+        """Each document gets its own."""
         with storage.begin() as work:
-            assert [each.document_id for each in work.charges()] == [printed.id, again.id]
+            seller = admin(work)
+            one, two = customer(work, seller, "one"), customer(work, seller, "two")
+            charged(work, one, "k1", AT, AT)
+            charged(work, two, "k2", AT)
+            ids = work.reserve_ids(2)
+            printed = [
+                evolve(document(buyer, buyer.number), id=each) for buyer, each in zip((one, two), ids, strict=True)
+            ]
+            end = AT + SECOND
+            placed = [Placed(ids[0], one.id, end, 2), Placed(ids[1], two.id, end, 1)]
+            work.save(Changes(documents=printed, placed=placed))
+
+            assert [each.document_id for each in work.charges()] == [ids[0], ids[0], ids[1]]
 
     def test_a_document_of_many_charges(self, storage: Storage) -> None:
-        """1,200 charges and lines on one document; and when the last charge is billed already, none of them."""
+        """1,200 charges and lines on one document."""
         with storage.begin() as work:
             buyer = customer(work, admin(work))
-            work.add_posting(posting("k"))
-            ids = [each.id for each in work.add_charges(charge(buyer, "k", 1 + index) for index in range(1_201))]
-            work.add_document(document(buyer, "first"), ids[-1:])
+            many = [charge(buyer, "k", position, position=position) for position in range(1, 1_201)]
+            work.save(Changes(postings=[posting("k")], charges=many))
+            (last,) = charged(work, buyer, "l", AT + SECOND)
         with storage.begin() as work:
-            with pytest.raises(AlreadyExists):
-                work.add_document(document(buyer, "all"), ids)
-            assert len(work.unbilled(buyer.id, AT + SECOND)) == 1_200
-            many = work.add_document(document(buyer, "most", 1_200), ids[:-1])
+            assert len(work.unbilled(buyer.id, AT + 2 * SECOND)) == 1_201
+            printed = add_document(work, document(buyer, "most", 1_200), (AT + SECOND, 1_200))
         with storage.begin() as work:
-            assert work.unbilled(buyer.id, AT + SECOND) == []
-            assert [each.id for each in work.charges(document_id=many.id)] == ids[:-1]
-            assert work.documents()[-1] == many
+            assert list(work.unbilled(buyer.id, AT + 2 * SECOND)) == [last]
+            assert [each.micros for each in work.charges(document_id=printed.id)] == list(range(1, 1_201))
+            assert work.documents()[-1] == printed
 
-    def test_numbers_count_from_one(self, storage: Storage) -> None:
-        """Without gaps, for each issuer and kind by itself; `NotFound` for an unknown issuer."""
+    def test_nothing_can_be_placed_on_a_document_that_there_is_not(self, storage: Storage) -> None:
+        """`NotFound`; and a posting saved along is not there."""
         with storage.begin() as work:
-            one, two = admin(work, "one"), admin(work, "two")
-            assert [work.take_number(one.id, DocumentKind.INVOICE) for _ in range(3)] == [1, 2, 3]
-            assert work.take_number(one.id, DocumentKind.RECEIPT) == 1
-            assert work.take_number(two.id, DocumentKind.INVOICE) == 1
+            buyer = customer(work, admin(work))
+            waiting = charged(work, buyer, "k", AT)
+            (nothing,) = work.reserve_ids(1)
             with pytest.raises(NotFound):
-                work.take_number(two.id + 1, DocumentKind.INVOICE)
-        with storage.begin() as work:
-            assert work.take_number(one.id, DocumentKind.INVOICE) == 4
-
-    def test_a_number_is_given_back_if_the_transaction_fails(self, storage: Storage) -> None:
-        """So that the next document gets it."""
-        with storage.begin() as work:
-            issuer = admin(work)
-            assert work.take_number(issuer.id, DocumentKind.INVOICE) == 1
-        for kind, expected in ((DocumentKind.INVOICE, 2), (DocumentKind.RECEIPT, 1)):
-            taken: list[int] = []
-            with pytest.raises(ZeroDivisionError):
-                fail(storage, partial(_take, issuer.id, kind, taken))
-            assert taken == [expected]
-            with storage.begin() as work:
-                assert work.take_number(issuer.id, kind) == expected
+                work.save(Changes(postings=[posting("l")], placed=[Placed(nothing, buyer.id, AT + SECOND, 1)]))
+            assert list(work.charges()) == waiting
+            assert work.find_posting("l") is None
+            add_posting(work, posting("l"))

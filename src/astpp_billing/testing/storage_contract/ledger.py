@@ -1,13 +1,12 @@
-"""The contract on postings, balances and calls."""
+"""The contract on postings and balances."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import pytest
+from attrs import evolve
 
-from astpp_billing.calls import MAX_TEXT, CallRecord, CallStatus, UnratedReason
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
 from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Reason, Transfer
 from astpp_billing.money import MAX_MICROS, MICROS
@@ -15,11 +14,10 @@ from astpp_billing.ports import Storage
 from astpp_billing.testing.storage_contract.base import (
     AT,
     MICROSECOND,
-    TEXTS,
     UNIT,
     Base,
+    add_posting,
     admin,
-    call,
     customer,
     posting,
     revenue,
@@ -28,7 +26,7 @@ from astpp_billing.testing.storage_contract.base import (
 
 
 class LedgerContract(Base):
-    """Postings, what they do to the balances, and calls."""
+    """Postings, and what they do to the balances."""
 
     def test_a_posting_comes_back_with_its_transfers(self, storage: Storage) -> None:
         """In the order they were given, equal ones too."""
@@ -36,13 +34,15 @@ class LedgerContract(Base):
             seller = admin(work)
             buyer = customer(work, seller)
             one = Transfer(wallet(buyer), revenue(seller), 7)
-            other = Transfer(LedgerAccount(seller.id, Book.COST, "EUR"), wallet(buyer, "EUR"), 5)
+            other = Transfer(
+                LedgerAccount(seller.id, Book.COST, "EUR"), LedgerAccount(buyer.id, Book.PAYABLE, "EUR"), 5
+            )
             stored = posting(
                 "k" * 512, one, other, one, reason=Reason.CORRECTION, corrects="x" * 512, at=AT + MICROSECOND
             )
             empty = posting("émpty 🦊")
-            work.add_posting(stored)
-            work.add_posting(empty)
+            add_posting(work, stored)
+            add_posting(work, empty)
         with storage.begin() as work:
             assert work.find_posting(stored.key) == stored
             assert work.find_posting(empty.key) == empty
@@ -53,10 +53,10 @@ class LedgerContract(Base):
         with storage.begin() as work:
             seller = admin(work)
             buyer = customer(work, seller)
-            work.add_posting(posting("k", Transfer(wallet(buyer), revenue(seller), 7)))
+            add_posting(work, posting("k", Transfer(wallet(buyer), revenue(seller), 7)))
             before = (work.balances(), work.proved_balances())
             with pytest.raises(AlreadyExists):
-                work.add_posting(posting("k", Transfer(revenue(seller), wallet(buyer, "USD"), 5)))
+                add_posting(work, posting("k", Transfer(revenue(seller), wallet(buyer), 5)))
 
             assert (work.balances(), work.proved_balances()) == before
             assert work.balances() == {wallet(buyer): -7}
@@ -68,10 +68,10 @@ class LedgerContract(Base):
             nobody = LedgerAccount(seller.id + 1, Book.WALLET, "USD")
             right = Transfer(wallet(seller), revenue(seller), 5)
             with pytest.raises(NotFound):
-                work.add_posting(posting("k", right, Transfer(nobody, revenue(seller), 7)))
+                add_posting(work, posting("k", right, Transfer(nobody, revenue(seller), 7)))
             assert work.balance(wallet(seller)) == 0
             assert work.find_posting("k") is None
-            work.add_posting(posting("k", right))
+            add_posting(work, posting("k", right))
         with storage.begin() as work:
             assert work.balances() == {wallet(seller): -5}
             assert work.proved_balances() == {wallet(seller): -5, revenue(seller): 5}
@@ -82,7 +82,7 @@ class LedgerContract(Base):
         with storage.begin() as work:
             seller = admin(work)
             buyer = customer(work, seller)
-            work.add_posting(posting("k", Transfer(wallet(buyer), wallet(seller), micros)))
+            add_posting(work, posting("k", Transfer(wallet(buyer), wallet(seller), micros)))
         with storage.begin() as work:
             assert work.balance(wallet(buyer)) == -micros
             assert work.balance(wallet(seller)) == micros
@@ -94,16 +94,16 @@ class LedgerContract(Base):
         with storage.begin() as work:
             seller = admin(work)
             buyer = customer(work, seller)
-            work.add_posting(posting("all", Transfer(wallet(buyer), revenue(seller), MAX_MICROS)))
+            add_posting(work, posting("all", Transfer(wallet(buyer), revenue(seller), MAX_MICROS)))
             cash = LedgerAccount(seller.id, Book.CASH, "USD")
             with pytest.raises(InvalidValue):
-                work.add_posting(posting("more", Transfer(wallet(buyer), revenue(seller), 1)))
+                add_posting(work, posting("more", Transfer(wallet(buyer), revenue(seller), 1)))
             with pytest.raises(InvalidValue):
-                work.add_posting(posting("twice", *[Transfer(wallet(seller), cash, MAX_MICROS)] * 2))
-            work.add_posting(posting("back", Transfer(cash, wallet(buyer), MAX_MICROS)))
-            work.add_posting(posting("up", Transfer(cash, wallet(buyer), MAX_MICROS)))
+                add_posting(work, posting("twice", *[Transfer(wallet(seller), cash, MAX_MICROS)] * 2))
+            add_posting(work, posting("back", Transfer(cash, wallet(buyer), MAX_MICROS)))
+            add_posting(work, posting("up", Transfer(cash, wallet(buyer), MAX_MICROS)))
             with pytest.raises(InvalidValue):
-                work.add_posting(posting("over", Transfer(cash, wallet(buyer), 1)))
+                add_posting(work, posting("over", Transfer(cash, wallet(buyer), 1)))
         with storage.begin() as work:
             assert work.balances() == {wallet(buyer): MAX_MICROS}
             assert [work.find_posting(key) for key in ("more", "twice", "over")] == [None] * 3
@@ -114,7 +114,7 @@ class LedgerContract(Base):
             seller = admin(work)
             cash, cost = LedgerAccount(seller.id, Book.CASH, "USD"), LedgerAccount(seller.id, Book.COST, "USD")
             for index in range(30):
-                work.add_posting(posting(f"k{index}", Transfer(cash, cost, MAX_MICROS - 1)))
+                add_posting(work, posting(f"k{index}", Transfer(cash, cost, MAX_MICROS - 1)))
             total = 30 * (MAX_MICROS - 1)
 
             assert work.proved_balances() == {cash: -total, cost: total}
@@ -126,29 +126,48 @@ class LedgerContract(Base):
     def test_only_wallets_and_rounding_are_materialised(self, storage: Storage) -> None:
         """`balance` is 0 for the other books, and before the first transfer."""
         with storage.begin() as work:
-            seller = admin(work)
-            books = [LedgerAccount(seller.id, book, "USD") for book in Book]
+            seller = admin(work, currency="EUR")
+            books = [LedgerAccount(seller.id, book, "EUR") for book in Book]
             assert [work.balance(book) for book in books] == [0] * len(books)
             cash = LedgerAccount(seller.id, Book.CASH, "EUR")
             for book in Book:
                 if book is not Book.CASH:
-                    work.add_posting(posting(book, Transfer(cash, LedgerAccount(seller.id, book, "EUR"), 3)))
+                    add_posting(work, posting(book, Transfer(cash, LedgerAccount(seller.id, book, "EUR"), 3)))
 
             assert set(work.balances()) == {LedgerAccount(seller.id, book, "EUR") for book in MATERIALISED}
             assert work.balance(LedgerAccount(seller.id, Book.ROUNDING, "EUR")) == 3
             assert work.balance(LedgerAccount(seller.id, Book.TAX, "EUR")) == 0
             assert len(work.proved_balances()) == len(Book)
 
-    def test_currencies_do_not_mix(self, storage: Storage) -> None:
-        """A wallet in another currency is another ledger account."""
+    def test_a_book_in_another_currency_is_another_book(self, storage: Storage) -> None:
+        """Except for wallets and rounding, which an account has in its own currency only."""
         with storage.begin() as work:
             seller = admin(work)
-            buyer = customer(work, seller)
             for currency, micros in (("USD", 5), ("EUR", 7)):
-                moved = Transfer(wallet(buyer, currency), revenue(seller, currency), micros)
-                work.add_posting(posting(currency, moved))
+                cost = LedgerAccount(seller.id, Book.COST, currency)
+                add_posting(work, posting(currency, Transfer(revenue(seller, currency), cost, micros)))
 
-            assert work.balances() == {wallet(buyer, "USD"): -5, wallet(buyer, "EUR"): -7}
+            assert work.balances() == {}
+            assert work.proved_balances() == {
+                revenue(seller, "USD"): -5,
+                revenue(seller, "EUR"): -7,
+                LedgerAccount(seller.id, Book.COST, "USD"): 5,
+                LedgerAccount(seller.id, Book.COST, "EUR"): 7,
+            }
+
+    @pytest.mark.parametrize("book", sorted(MATERIALISED))
+    def test_a_wallet_has_the_currency_of_its_account(self, storage: Storage, book: Book) -> None:
+        """`InvalidValue` for a transfer to, or from, one in another currency; and there is nothing in such a one."""
+        with storage.begin() as work:
+            seller = admin(work, currency="EUR")
+            wrong = LedgerAccount(seller.id, book, "USD")
+            for moved in (Transfer(wrong, revenue(seller), 1), Transfer(revenue(seller), wrong, 1)):
+                with pytest.raises(InvalidValue):
+                    add_posting(work, posting("k", moved))
+            add_posting(work, posting("k", Transfer(revenue(seller, "EUR"), evolve(wrong, currency="EUR"), 1)))
+
+            assert work.balance(wrong) == 0
+            assert work.balance(evolve(wrong, currency="EUR")) == 1
 
     def test_balances_of_zero_are_left_out(self, storage: Storage) -> None:
         """In both, after money has gone out and come back."""
@@ -156,8 +175,8 @@ class LedgerContract(Base):
             seller = admin(work)
             buyer = customer(work, seller)
             out = Transfer(wallet(buyer), revenue(seller), 9)
-            work.add_posting(posting("out", out, Transfer(revenue(seller), wallet(buyer), 4)))
-            work.add_posting(posting("back", Transfer(revenue(seller), wallet(buyer), 5)))
+            add_posting(work, posting("out", out, Transfer(revenue(seller), wallet(buyer), 4)))
+            add_posting(work, posting("back", Transfer(revenue(seller), wallet(buyer), 5)))
 
             assert work.balances() == {}
             assert work.proved_balances() == {}
@@ -175,7 +194,7 @@ class LedgerContract(Base):
                         Transfer(source, target, chance.choice((1, 10**6, 10**15)))
                         for source, target in (chance.sample(books, 2) for _ in range(chance.randint(0, 5)))
                     ]
-                    work.add_posting(posting(f"k{number}.{part}", *transfers))
+                    add_posting(work, posting(f"k{number}.{part}", *transfers))
         with storage.begin() as work:
             proved = work.proved_balances()
             assert sum(proved.values()) == 0
@@ -187,95 +206,23 @@ class LedgerContract(Base):
             seller = admin(work)
             buyer = customer(work, seller)
             rounding = LedgerAccount(buyer.id, Book.ROUNDING, "USD")
-            work.add_posting(posting("call", Transfer(wallet(buyer), revenue(seller), 30)))
-            work.add_posting(posting("undo", Transfer(revenue(seller), wallet(buyer), 10)))
-            work.add_posting(posting("euro", Transfer(wallet(buyer, "EUR"), revenue(seller, "EUR"), 5)))
-            work.add_posting(posting("own", Transfer(wallet(buyer), rounding, 1)))
+            add_posting(work, posting("call", Transfer(wallet(buyer), revenue(seller), 30)))
+            add_posting(work, posting("undo", Transfer(revenue(seller), wallet(buyer), 10)))
+            payable = LedgerAccount(buyer.id, Book.PAYABLE, "EUR")
+            add_posting(work, posting("euro", Transfer(payable, revenue(seller, "EUR"), 5)))
+            add_posting(work, posting("own", Transfer(wallet(buyer), rounding, 1)))
 
             assert work.flows(buyer.id) == {
                 (Book.WALLET, Book.REVENUE, "USD"): -20,
-                (Book.WALLET, Book.REVENUE, "EUR"): -5,
+                (Book.PAYABLE, Book.REVENUE, "EUR"): -5,
                 (Book.WALLET, Book.ROUNDING, "USD"): -1,
                 (Book.ROUNDING, Book.WALLET, "USD"): 1,
             }
             assert work.flows(seller.id) == {
                 (Book.REVENUE, Book.WALLET, "USD"): 20,
-                (Book.REVENUE, Book.WALLET, "EUR"): 5,
+                (Book.REVENUE, Book.PAYABLE, "EUR"): 5,
             }
             assert work.flows(buyer.id + 1) == {}
-
-    def test_every_field_of_a_call_comes_back(self, storage: Storage) -> None:
-        """In a later transaction; what is None stays None, and what is empty stays empty."""
-        with storage.begin() as work:
-            buyer = admin(work)
-            full = call(
-                "leg 🦊",
-                CallStatus.UNRATED,
-                account_id=buyer.id,
-                reason=UnratedReason.NO_RATE,
-                detail="no rate for 4812345",
-                account="a",
-                user="u",
-                address="2001:db8::1",
-                caller="+48 1",
-                dialled="sip:é@example",
-                hangup_cause="NORMAL_CLEARING",
-                provider="p",
-            )
-            bare = call("bare", account="", user=None, address="", provider=None)
-            work.save_call(full)
-            work.save_call(bare)
-        with storage.begin() as work:
-            assert work.find_call(full.key) == full
-            assert work.find_call(bare.key) == bare
-            assert work.find_call("call:s1:other") is None
-
-    def test_a_call_that_was_not_answered(self, storage: Storage) -> None:
-        """It has no instant of answer."""
-        record = CallRecord(switch_id="s", leg_uuid="l", number="1", started_at=AT, ended_at=AT, seconds=0)
-        with storage.begin() as work:
-            entry = call("x", account_id=admin(work).id)
-            missed = type(entry)(record=record, status=CallStatus.RATED, settled_at=AT)
-            work.save_call(missed)
-            assert work.find_call(missed.key) == missed
-
-    def test_a_call_is_replaced_by_its_key(self, storage: Storage) -> None:
-        """There is one entry for each call, the last that was saved."""
-        with storage.begin() as work:
-            buyer = admin(work)
-            work.save_call(call("leg", CallStatus.UNRATED, reason=UnratedReason.UNKNOWN_ACCOUNT, detail="who?"))
-            settled = call("leg", CallStatus.RATED, account_id=buyer.id)
-            work.save_call(settled)
-            work.save_call(settled)
-            with pytest.raises(NotFound):
-                work.save_call(call("leg", account_id=buyer.id + 1))
-            with pytest.raises(NotFound):
-                work.save_call(call("new", account_id=buyer.id + 1))
-
-            assert work.calls() == [settled]
-
-    def test_calls_come_in_the_order_of_their_start(self, storage: Storage) -> None:
-        """To the microsecond; at the same instant by key. Of one status, or all."""
-        with storage.begin() as work:
-            late = call("a", start=AT + MICROSECOND)
-            second, first = call("c", CallStatus.UNRATED), call("b")
-            for entry in (late, second, first):
-                work.save_call(entry)
-
-            assert work.calls() == [first, second, late]
-            assert work.calls(CallStatus.RATED) == [first, late]
-            assert work.calls(CallStatus.UNRATED) == [second]
-            assert Counter(entry.record.leg_uuid for entry in work.calls()) == Counter("abc")
-
-    @pytest.mark.parametrize("text", TEXTS)
-    def test_texts_of_a_call_come_back_as_they_are(self, storage: Storage, text: str) -> None:
-        """Whatever a switch has sent."""
-        sent = text[:MAX_TEXT]
-        entry = call("leg", detail=text, caller=sent, dialled=sent, user=sent)
-        with storage.begin() as work:
-            work.save_call(entry)
-        with storage.begin() as work:
-            assert work.calls() == [entry]
 
     def test_an_amount_of_many_units(self, storage: Storage) -> None:
         """Nine trillion units, to the micro, in and out again."""
@@ -283,7 +230,45 @@ class LedgerContract(Base):
             seller = admin(work)
             buyer = customer(work, seller)
             cash = LedgerAccount(seller.id, Book.CASH, "USD")
-            work.add_posting(posting("in", Transfer(cash, wallet(buyer), 9_000_000_000_000 * UNIT)))
-            work.add_posting(posting("out", Transfer(wallet(buyer), cash, 1)))
+            add_posting(work, posting("in", Transfer(cash, wallet(buyer), 9_000_000_000_000 * UNIT)))
+            add_posting(work, posting("out", Transfer(wallet(buyer), cash, 1)))
 
             assert work.balance(wallet(buyer)) == 8_999_999_999_999_999_999
+
+    def test_all_postings_can_be_read(self, storage: Storage) -> None:
+        """Each of them once, whole, in no particular order."""
+        with storage.begin() as work:
+            seller = admin(work)
+            cash = LedgerAccount(seller.id, Book.CASH, "USD")
+            made = [posting(f"k{index}", *[Transfer(cash, wallet(seller), 1)] * (index % 4)) for index in range(50)]
+            add_posting(work, *made[:20])
+            add_posting(work, *made[20:])
+        with storage.begin() as work:
+            assert sorted(work.postings(), key=lambda each: int(each.key[1:])) == made
+
+    def test_a_wallet_shows_the_balances_of_an_account(self, storage: Storage) -> None:
+        """Of its wallet and its rounding, in its currency; `NotFound` for an account that there is not."""
+        with storage.begin() as work:
+            seller = admin(work)
+            buyer = customer(work, seller)
+            rounding = LedgerAccount(buyer.id, Book.ROUNDING, "USD")
+            transfers = (Transfer(wallet(buyer), revenue(seller), 30), Transfer(wallet(buyer), rounding, 2))
+            add_posting(work, posting("k", *transfers))
+            found = work.wallet(buyer.id)
+
+            assert (found.account_id, found.currency) == (buyer.id, "USD")
+            assert (found.balance_micros, found.rounding_micros, found.held_micros) == (-32, 2, 0)
+            assert work.wallet(seller.id).balance_micros == 0
+            with pytest.raises(NotFound):
+                work.wallet(buyer.id + 1)
+
+    def test_postings_of_one_save_move_a_wallet_together(self, storage: Storage) -> None:
+        """What counts is the balance after all of them."""
+        with storage.begin() as work:
+            seller = admin(work)
+            cash = LedgerAccount(seller.id, Book.CASH, "USD")
+            most = posting("a", Transfer(cash, wallet(seller), MAX_MICROS))
+            more = posting("b", Transfer(cash, wallet(seller), 5))
+            add_posting(work, most, more, posting("c", Transfer(wallet(seller), cash, 6)))
+
+            assert work.balance(wallet(seller)) == MAX_MICROS - 1

@@ -1,0 +1,64 @@
+"""Commands that were done, and postings in bulk, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from sqlalchemy import select
+
+from astpp_billing.ledger import Posting
+from astpp_billing.ports import Command
+from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.mapping import posting_of
+from astpp_billing.storage.sql.part import Part
+
+POSTINGS_AT_ONCE = 5_000
+"""How many postings are read into memory at a time."""
+
+
+class Commands(Part):
+    """The part of a unit of work that knows what was done."""
+
+    def find_command(self, key: str) -> Command | None:
+        """See `ports.UnitOfWork`."""
+        row = self._first(select(tables.commands).where(tables.commands.c.key == key))
+        if row is None:
+            return None
+        return Command(key=row["key"], fingerprint=row["fingerprint"], at=row["at"], result=row["result"])
+
+    def add_command(self, command: Command) -> None:
+        """See `ports.UnitOfWork`."""
+        row = {"key": command.key, "fingerprint": command.fingerprint, "at": command.at, "result": command.result}
+        self._insert(tables.commands, row, f"command {command.key}")
+
+    def postings(self) -> Iterator[Posting]:
+        """See `ports.UnitOfWork`: by their ids, so many at a time, in two queries."""
+        postings, transfers, accounts = tables.postings, tables.transfers, tables.ledger_accounts
+        source, target = accounts.alias(), accounts.alias()
+        last = -1
+        while rows := self._all(
+            select(postings).where(postings.c.id > last).order_by(postings.c.id).limit(POSTINGS_AT_ONCE)
+        ):
+            first, last = rows[0]["id"], rows[-1]["id"]
+            query = (
+                select(
+                    transfers.c.posting_id,
+                    transfers.c.micros,
+                    source.c.currency,
+                    source.c.account_id.label("source_account_id"),
+                    source.c.book.label("source_book"),
+                    target.c.account_id.label("target_account_id"),
+                    target.c.book.label("target_book"),
+                )
+                .join(source, source.c.id == transfers.c.source_id)
+                .join(target, target.c.id == transfers.c.target_id)
+                .where(transfers.c.posting_id.between(first, last))
+                .order_by(transfers.c.posting_id, transfers.c.position)
+            )
+            moved = {
+                posting_id: list(of_posting)
+                for posting_id, of_posting in groupby(self._all(query), key=lambda row: row["posting_id"])
+            }
+            for row in rows:
+                yield posting_of(row, moved.get(row["id"], []))

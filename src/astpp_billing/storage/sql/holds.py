@@ -1,0 +1,145 @@
+"""Holds in SQL: money is reserved by conditional updates, so that the database decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String, Text, bindparam, case, false, select, type_coerce, update
+
+from astpp_billing.clock import to_epoch
+from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
+from astpp_billing.ledger import Hold, HoldState
+from astpp_billing.money import MAX_MICROS
+from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
+from astpp_billing.storage.sql.mapping import hold_of, levels_text
+from astpp_billing.storage.sql.save import Save
+from astpp_billing.storage.sql.types import Id
+from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell
+
+_HOLD = ("key", "account_id", "fingerprint", "placed_at", "expires_at", "state", "seconds", "terms", "levels")
+
+
+class Holds(Save):
+    """The part of a unit of work that knows holds."""
+
+    def place_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
+        """See `ports.UnitOfWork`."""
+        row = (
+            hold.key,
+            hold.account_id,
+            hold.fingerprint,
+            to_epoch(hold.placed_at),
+            to_epoch(hold.expires_at),
+            hold.state.value,
+            hold.seconds,
+            hold.terms,
+            levels_text(hold),
+        )
+        amounts = {level.account_id: level.micros for level in hold.levels}
+        try:
+            return self._reserve(amounts, epochs, Insert(tables.holds, _HOLD, [row]))
+        except BrokenConstraint as error:
+            self._send(Say("ROLLBACK TO SAVEPOINT holding"))
+            if error.fault is Fault.TAKEN:
+                raise AlreadyExists(f"hold {hold.key} exists already") from error
+            raise NotFound(f"hold {hold.key} refers to something that does not exist") from error
+
+    def extend_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
+        """See `ports.UnitOfWork`."""
+        stored = self.find_hold(hold.key)
+        if stored is None:
+            raise NotFound(f"no hold has the key {hold.key!r}")
+        before = {level.account_id: level.micros for level in stored.levels}
+        after = {level.account_id: level.micros for level in hold.levels}
+        if stored.state is not HoldState.OPEN:
+            return False
+        if before.keys() != after.keys() or any(after[one] < before[one] for one in after):
+            raise InvalidValue(f"hold {hold.key} can only be extended on the levels that it has")
+        given = {
+            "hold": hold.key,
+            "before": levels_text(stored),
+            "after": levels_text(hold),
+            "ends": to_epoch(hold.expires_at),
+            "lasts": hold.seconds,
+            "agreed": hold.terms,
+        }
+        return self._reserve({one: after[one] - before[one] for one in after}, epochs, Tell(_EXTEND, [given]))
+
+    def _reserve(self, amounts: Mapping[int, int], epochs: Mapping[int, int], step: Step) -> bool:
+        """Reserve amounts in wallets, in the order of their accounts, and run one step more; all of it or nothing."""
+        values = [
+            {
+                "account": account_id,
+                "micros": amounts[account_id],
+                "seen": epochs[account_id],
+                "most": MAX_MICROS - amounts[account_id],
+            }
+            for account_id in sorted(amounts)
+        ]
+        _, reserved, done = self._send(Say("SAVEPOINT holding"), Tell(_RESERVE, values), step)
+        if reserved == len(values) and done == 1:
+            return True
+        self._send(Say("ROLLBACK TO SAVEPOINT holding"))
+        return False
+
+    def find_hold(self, key: str) -> Hold | None:
+        """See `ports.UnitOfWork`."""
+        row = self._first(select(tables.holds).where(tables.holds.c.key == key))
+        return None if row is None else hold_of(row)
+
+    def holds(self, *, lapsed_at: datetime | None = None) -> Sequence[Hold]:
+        """See `ports.UnitOfWork`."""
+        holds = tables.holds
+        query = select(holds).where(holds.c.state == HoldState.OPEN).order_by(holds.c.expires_at, holds.c.key)
+        if lapsed_at is not None:
+            query = query.where(holds.c.expires_at <= lapsed_at)
+        return [hold_of(row) for row in self._all(query)]
+
+
+def _parameter(name: str, kind: Any = Id) -> Any:
+    return bindparam(name, type_=kind, required=True)
+
+
+def _plain(column: Any) -> Any:
+    return type_coerce(column, Id)
+
+
+_wallets = tables.wallets.c
+_balance, _credit, _held = (
+    _plain(_wallets.balance_micros),
+    _plain(_wallets.credit_micros),
+    _plain(_wallets.held_micros),
+)
+# balance + credit - held >= micros, in a way in which no sum leaves 64 bits
+_covered = case(
+    (_held > _parameter("most"), false()),
+    (_balance < 0, _balance + _credit >= _held + _parameter("micros")),
+    else_=_balance - (_held + _parameter("micros")) >= -_credit,
+)
+_RESERVE = (
+    update(tables.wallets)
+    .where(
+        _wallets.account_id == _parameter("account"),
+        _wallets.epoch == _parameter("seen"),
+        _covered,
+    )
+    .values(held_micros=_held + _parameter("micros"))
+)
+
+_EXTEND = (
+    update(tables.holds)
+    .where(
+        tables.holds.c.key == _parameter("hold", String()),
+        tables.holds.c.state == HoldState.OPEN.value,
+        tables.holds.c.levels == _parameter("before", Text()),
+    )
+    .values(
+        levels=_parameter("after", Text()),
+        expires_at=_parameter("ends"),
+        seconds=_parameter("lasts"),
+        terms=_parameter("agreed", Text()),
+    )
+)
