@@ -1,28 +1,47 @@
-"""Run all benchmarks: `python -m bench`. Writes `bench/results.json`; exits 1 if a ratio is below its floor."""
+"""Run all benchmarks: `python -m bench`. Writes `bench/results.json`; exits 1 if a ratio is below its
+floor, or if something could not be measured where `CI` is set."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
-from bench import import_rates, price_cascade
+from bench import hot_reseller, import_rates, price_cascade, settle_many
+from bench.result import LeftOut, Result
 
-# Each benchmark is a function `run() -> Result` in a module of its own.
-BENCHMARKS = (price_cascade.run, import_rates.run)
+# Each benchmark is a function that gives a `Result`, or raises `LeftOut` where its database server is not installed.
+BENCHMARKS = (
+    price_cascade.run,
+    import_rates.run,
+    settle_many.run_sqlite,
+    settle_many.run_postgres,
+    settle_many.run_mariadb,
+    hot_reseller.run,
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    results = [run() for run in BENCHMARKS]
+    results: list[Result] = []
+    left_out: list[str] = []
+    for run in BENCHMARKS:
+        try:
+            results.append(run())
+        except LeftOut as error:
+            left_out.append(f"{run.__module__}.{run.__name__}: {error}")
     print(f"{'benchmark':<24}{'ratio':>8}{'floor':>8}")
     for result in results:
         below = "" if result.ratio >= result.floor else "  BELOW THE FLOOR"
         print(f"{result.name:<24}{result.ratio:>8.2f}{result.floor:>8.2f}{below}")
         for name, figure in result.figures.items():
             print(f"    {name:<44}{figure:>16}")
+    for reason in left_out:
+        print(f"left out: {reason}")
     report = {result.name: {"ratio": round(result.ratio, 3), "floor": result.floor} for result in results}
     RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return int(any(result.ratio < result.floor for result in results))
+    missing = bool(left_out and os.environ.get("CI"))
+    return int(missing or any(result.ratio < result.floor for result in results))
 
 
 if __name__ == "__main__":

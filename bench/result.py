@@ -9,6 +9,10 @@ from typing import Any
 from attrs import Factory, frozen
 
 
+class LeftOut(Exception):
+    """What a benchmark measures on is not on this machine."""
+
+
 @frozen
 class Result:
     """How many times faster than the plain way, and how many times it must be. `figures` are for the reader."""
