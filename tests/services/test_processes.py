@@ -54,6 +54,29 @@ with Billing.open(sys.argv[1], FixedClock(datetime(2026, 1, 21, tzinfo=UTC))) as
         print(billed.document.number, flush=True)
 """
 
+FORK = """
+import os, sys
+from astpp_billing.billing import Billing
+from astpp_billing.clock import FixedClock
+from astpp_billing.testing.worlds import START, call
+
+with Billing.open(sys.argv[1], FixedClock(START)) as billing:
+    billing.calls.settle(call("chain-customer", 60, leg="before", started_at=START))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    children = []
+    for child in "abc":
+        process = os.fork()
+        if not process:
+            for leg in range(20):
+                billing.calls.settle(call("chain-customer", 60, leg=f"{child}{leg}", started_at=START))
+            os._exit(0)
+        children.append(process)
+    for leg in range(20):
+        billing.calls.settle(call("chain-customer", 60, leg=f"parent{leg}", started_at=START))
+    print(*(os.waitpid(process, 0)[1] for process in children))
+"""
+
 
 class Worker:
     """A Python process that says when it is ready, and starts when it is told to."""
@@ -165,6 +188,19 @@ def test_a_process_that_is_killed_and_started_again_leaves_what_an_undisturbed_o
         assert without_ids(everything(other)) == without_ids(everything(one))
         assert other.ledger.reconcile().agrees
     assert said.count("charged") <= 60 - done  # what it had said was charged was never charged again
+
+
+def test_processes_that_were_forked_share_neither_connections_nor_ids(shared_url: str) -> None:
+    """A web server may open the storage and then fork its workers."""
+    open_shop(shared_url)
+
+    assert together(Worker(FORK, shared_url)) == [["0", "0", "0"]]
+
+    with Billing.open(shared_url) as billing:
+        assert billing.ledger.reconcile().agrees
+        assert len(billing.calls.all()) == 81
+        documents = billing.documents.documents()
+        assert len({document.id for document in documents}) == len(documents) == 162
 
 
 def test_the_processes_are_real() -> None:

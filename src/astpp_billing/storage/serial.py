@@ -17,7 +17,7 @@ class Turns:
     """
 
     def __init__(self, *, serial: bool = True, reading_in_turn: bool = True) -> None:
-        self._serial = serial
+        self.serial = serial
         self._reading_in_turn = reading_in_turn
         self._lock = threading.Lock()
         self._here = threading.local()
@@ -28,7 +28,7 @@ class Turns:
         """Wait for one's turn, and keep it for the block; `StorageError` within another, and after `close`."""
         if getattr(self._here, "busy", False):
             raise StorageError("this thread has a transaction in hand already")
-        alone = self._serial and (self._reading_in_turn or not reading)
+        alone = self.serial and (self._reading_in_turn or not reading)
         with self._lock if alone else nullcontext():
             if self._closed:
                 raise StorageError("the storage is closed")

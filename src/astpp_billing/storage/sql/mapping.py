@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring
+from operator import attrgetter
 from typing import Any
 
 from astpp_billing.calls import CallEntry, CallRecord, CallStatus, UnratedReason
@@ -201,6 +203,7 @@ def posting_of(row: Mapping[Any, Any], transfers: Iterable[Mapping[Any, Any]]) -
         at=row["at"],
         reason=Reason(row["reason"]),
         corrects=row["corrects"],
+        note=row["note"] or "",
         transfers=tuple(
             Transfer(
                 LedgerAccount(moved["source_account_id"], Book(moved["source_book"]), moved["currency"]),
@@ -217,14 +220,26 @@ def charge_of(row: Mapping[Any, Any]) -> Charge:
     return Charge(posting_key=row["posting_key"], **_take(row, _CHARGE) | {"kind": ChargeKind(row["kind"])})
 
 
-def letterhead(document: Document) -> str:
-    """What is the same on very many documents, as text."""
-    return json.dumps([getattr(document, name) for name in _LETTERHEAD], ensure_ascii=False)
+Letterhead = tuple[int | str, ...]
+"""What is the same on very many documents: who issues them to whom, and what both are called."""
+
+letterhead: Callable[[Document], Letterhead] = attrgetter(*_LETTERHEAD)
+"""The letterhead of a document."""
+
+
+def letterhead_text(head: Letterhead) -> str:
+    """A letterhead as text."""
+    return json.dumps(head, ensure_ascii=False)
 
 
 def lines_text(document: Document) -> str:
-    """The lines of a document, as text."""
-    return json.dumps([[getattr(line, name) for name in _LINE] for line in document.lines], ensure_ascii=False)
+    """The lines of a document, as JSON; written out, because that is four times as fast."""
+    lines = [
+        f'["{line.kind.value}", {encode_basestring(line.description)}, {line.quantity}, {line.seconds},'
+        f" {line.exact_micros}, {line.micros}]"
+        for line in document.lines
+    ]
+    return f"[{', '.join(lines)}]"
 
 
 def document_of(row: Mapping[Any, Any]) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define
@@ -9,7 +10,7 @@ from sqlalchemy import String, bindparam, or_, type_coerce, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import CurrencyMismatch
-from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount
+from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Posting
 from astpp_billing.money import MAX_MICROS
 from astpp_billing.ports import Changes
 from astpp_billing.storage.sql.tables import wallets
@@ -72,29 +73,62 @@ MOVE = (
 """Moves one wallet, unless the balance would be too large, the currency is another, or the period is closed."""
 
 
-def wallet_movements(changes: Changes) -> dict[int, Movement]:
+@define
+class Ends:
+    """The ledger accounts between which a transaction moves money.
+
+    Those of a batch are a few hundred objects that stand in ten thousand transfers, so they are told apart by their
+    identity first: that is faster than comparing them. `objects` keeps them alive, and the identities theirs.
+    """
+
+    objects: dict[int, LedgerAccount]
+    gained: dict[int, int]
+    earliest: dict[int, int]
+    untouched: list[Posting]
+
+    @classmethod
+    def of(cls, postings: Sequence[Posting]) -> Ends:
+        """All ends of the transfers of postings: what each gains, and when first. `untouched` move no wallet."""
+        objects: dict[int, LedgerAccount] = {}
+        gained: dict[int, int] = {}
+        earliest: dict[int, int] = {}
+        untouched = []
+        for posting in postings:
+            at = to_epoch(posting.at)
+            touched = False
+            for transfer in posting.transfers:
+                micros = transfer.micros
+                for end, moved in ((transfer.source, -micros), (transfer.target, micros)):
+                    name = id(end)
+                    if name in gained:
+                        gained[name] += moved
+                        if at < earliest[name]:
+                            earliest[name] = at
+                    else:
+                        objects[name] = end
+                        gained[name] = moved
+                        earliest[name] = at
+                    touched = touched or end.book in MATERIALISED
+            if not touched:
+                untouched.append(posting)
+        return cls(objects, gained, earliest, untouched)
+
+
+def wallet_movements(ends: Ends, changes: Changes) -> dict[int, Movement]:
     """What happens to each wallet, in the order of their accounts."""
     moved: dict[int, Movement] = {}
 
     def of(account_id: int, at: int) -> Movement:
-        movement = moved.get(account_id)
-        if movement is None:
-            movement = moved[account_id] = Movement()
-        if at < movement.at:
-            movement.at = at
+        movement = moved.setdefault(account_id, Movement())
+        movement.at = min(movement.at, at)
         return movement
 
-    for posting in changes.postings:
-        at = to_epoch(posting.at)
-        touched = False
-        for transfer in posting.transfers:
-            for end, micros in ((transfer.source, -transfer.micros), (transfer.target, transfer.micros)):
-                if end.book in MATERIALISED:
-                    touched = True
-                    _move(of(end.account_id, at), end, micros)
-        if not touched:  # some wallet must say whether the period is closed
-            for account_id in {end.account_id for one in posting.transfers for end in (one.source, one.target)}:
-                of(account_id, at)
+    for name, end in ends.objects.items():
+        if end.book in MATERIALISED:
+            _move(of(end.account_id, ends.earliest[name]), end, ends.gained[name])
+    for posting in ends.untouched:  # some wallet must say whether the period is closed
+        for account_id in {end.account_id for one in posting.transfers for end in (one.source, one.target)}:
+            of(account_id, to_epoch(posting.at))
     for hold, _ in changes.ended:
         for level in hold.levels:
             of(level.account_id, FOREVER).released += level.micros

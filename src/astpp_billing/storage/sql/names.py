@@ -11,6 +11,7 @@ from astpp_billing.errors import NotFound
 from astpp_billing.ledger import Book, LedgerAccount
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.look import Look, chunks
+from astpp_billing.storage.sql.mapping import Letterhead, letterhead_text
 from astpp_billing.storage.sql.shared import Name
 from astpp_billing.storage.sql.wire import Insert
 
@@ -44,17 +45,18 @@ class Names(Look):
             for row in self._all(select(table).where(table.c.account_id.in_(some))):
                 self.found[LedgerAccount(row["account_id"], Book(row["book"]), row["currency"])] = row["id"]
 
-    def _letterhead_ids(self, contents: Collection[str]) -> Mapping[Name, int]:
-        """The ids of letterheads, by their content; those that are new are made."""
-        digests = {sha256(content.encode()).hexdigest(): content for content in self._unknown(contents)}
+    def _letterhead_ids(self, heads: Collection[Letterhead]) -> Mapping[Name, int]:
+        """The ids of letterheads; those that are new are made."""
+        texts = {letterhead_text(head): head for head in self._unknown(heads)}
+        digests = {sha256(text.encode()).hexdigest(): text for text in texts}
         if digests:
             rows = [(digest, digests[digest]) for digest in sorted(digests)]
             self._send(Insert(tables.letterheads, ("digest", "content"), rows, adding=()))
             table = tables.letterheads
             for some in chunks(digests):
                 for row in self._all(select(table.c.id, table.c.digest).where(table.c.digest.in_(some))):
-                    self.found[digests[row["digest"]]] = row["id"]
-        return self._known(contents)
+                    self.found[texts[digests[row["digest"]]]] = row["id"]
+        return self._known(heads)
 
     def _check_accounts(self, account_ids: Collection[int]) -> None:
         """Raise `NotFound` for an account that there is not."""

@@ -15,10 +15,9 @@ from astpp_billing.invoicing import Document
 from astpp_billing.ledger import Charge, Posting, Used, UsedKey
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import lines_text
-from astpp_billing.storage.sql.shared import Name
 from astpp_billing.storage.sql.wire import Insert, Row
 
-_POSTING = ("id", "key", "fingerprint", "at", "reason", "corrects")
+_POSTING = ("id", "key", "fingerprint", "at", "reason", "corrects", "note")
 _TRANSFER = ("posting_id", "position", "source_id", "target_id", "micros")
 _DOCUMENT = (
     "id",
@@ -75,18 +74,27 @@ def _epoch(instant: Any) -> int | None:
 def postings(values: Sequence[Posting], ids: Mapping[str, int]) -> Insert:
     """The rows of postings."""
     found: list[Row] = [
-        (ids[one.key], one.key, one.fingerprint, to_epoch(one.at), one.reason.value, one.corrects) for one in values
+        (
+            ids[one.key],
+            one.key,
+            one.fingerprint,
+            to_epoch(one.at),
+            one.reason.value,
+            one.corrects,
+            one.note or None,
+        )
+        for one in values
     ]
     return Insert(tables.postings, _POSTING, found)
 
 
-def transfers(values: Sequence[Posting], ids: Mapping[str, int], ledger_ids: Mapping[Name, int]) -> Insert:
-    """The rows of their transfers."""
+def transfers(values: Sequence[Posting], ids: Mapping[str, int], ledger_ids: Mapping[int, int]) -> Insert:
+    """The rows of their transfers; ledger accounts are told apart by their identity."""
     found: list[Row] = []
     for posting in values:
         posting_id = ids[posting.key]
         for position, one in enumerate(posting.transfers, 1):
-            found.append((posting_id, position, ledger_ids[one.source], ledger_ids[one.target], one.micros))
+            found.append((posting_id, position, ledger_ids[id(one.source)], ledger_ids[id(one.target)], one.micros))
     return Insert(tables.transfers, _TRANSFER, found)
 
 

@@ -26,7 +26,7 @@ from astpp_billing.storage.sql import rows, tables
 from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
 from astpp_billing.storage.sql.look import chunks
 from astpp_billing.storage.sql.mapping import letterhead, levels_text
-from astpp_billing.storage.sql.movements import MOVE, Movement, wallet_movements
+from astpp_billing.storage.sql.movements import MOVE, Ends, Movement, wallet_movements
 from astpp_billing.storage.sql.names import Names
 from astpp_billing.storage.sql.types import Id
 from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell
@@ -46,19 +46,20 @@ class Save(Names):
 
     def save(self, changes: Changes) -> None:
         """See `ports.UnitOfWork`."""
-        moved = wallet_movements(changes)
+        ends = Ends.of(changes.postings)
+        moved = wallet_movements(ends, changes)
         for movement in moved.values():
             check_micros(movement.balance, "the movement of a wallet")
             check_micros(movement.rounding, "the movement of a wallet")
         try:
-            posting_ids = self._references(changes, moved)
+            posting_ids = self._references(changes, ends, moved)
         except NotFound:
             self._refuse_taken(changes)
             raise
         steps: list[Checked] = [
             (Say("SAVEPOINT saving"), None),
             *self._locked_steps(changes, moved),
-            *((insert, None) for insert in self._inserts(changes, posting_ids) if insert.rows),
+            *((insert, None) for insert in self._inserts(changes, ends, posting_ids) if insert.rows),
             *self._kept_steps(changes),
         ]
         try:
@@ -80,13 +81,10 @@ class Save(Names):
             for series, count in changes.numbers.items():
                 self._locked_series[series] += count
 
-    def _references(self, changes: Changes, moved: Mapping[int, Movement]) -> dict[str, int]:
+    def _references(self, changes: Changes, ends: Ends, moved: Mapping[int, Movement]) -> dict[str, int]:
         """The ids of postings by their keys, new and known; `NotFound` where something refers to nothing."""
         accounts = set(moved)
-        for posting in changes.postings:
-            for transfer in posting.transfers:
-                accounts.add(transfer.source.account_id)
-                accounts.add(transfer.target.account_id)
+        accounts.update(end.account_id for end in ends.objects.values())
         for document in changes.documents:
             accounts.update((document.issuer_id, document.seller_id, document.account_id))
         accounts.update(charge.account_id for charge in changes.charges)
@@ -173,10 +171,10 @@ class Save(Names):
 
     # what is appended
 
-    def _inserts(self, changes: Changes, posting_ids: Mapping[str, int]) -> Iterator[Insert]:
+    def _inserts(self, changes: Changes, ends: Ends, posting_ids: Mapping[str, int]) -> Iterator[Insert]:
         """The rows of postings and all that belongs to them; parents first."""
-        ends = {end for posting in changes.postings for one in posting.transfers for end in (one.source, one.target)}
-        ledger_ids = self._ledger_ids(ends)
+        names = self._ledger_ids(set(ends.objects.values()))
+        ledger_ids = {name: names[end] for name, end in ends.objects.items()}
         heads = [letterhead(document) for document in changes.documents]
         head_ids = self._letterhead_ids(set(heads))
         yield rows.postings(changes.postings, posting_ids)

@@ -14,8 +14,8 @@ from astpp_billing.storage.sql import tables
 BLOCK = 5_000
 """How many ids a process takes at once; what is left of them when it ends is lost."""
 
-Name = LedgerAccount | str | int | tuple[int, str]
-"""What has an id that never changes: a ledger account, the content of a letterhead, an account (the id itself).
+Name = LedgerAccount | int | tuple[int | str, ...]
+"""What has an id that never changes: a ledger account, a letterhead, an account (the id itself).
 
 A series has none: of it, it is only known that it is there.
 """

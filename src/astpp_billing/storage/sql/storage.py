@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,8 +30,7 @@ class SqlStorage:
 
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
-        self._turns = Turns()
-        self._shared = Shared(self._engine, serial=True)
+        self._start(serial=True)
         try:
             self._prepare()
         except BaseException:
@@ -46,12 +46,23 @@ class SqlStorage:
                 upgrade(connection)
             check_revision(connection)
             serial = backend_of(connection).serial
+        self._start(serial=serial)
+
+    def _start(self, *, serial: bool) -> None:
+        self._process = os.getpid()
         self._turns = Turns(serial=serial, reading_in_turn=isinstance(self._engine.pool, StaticPool))
         self._shared = Shared(self._engine, serial=serial)
+
+    def _check_process(self) -> None:
+        """Share neither connections nor ids with the process that this one was forked from."""
+        if os.getpid() != self._process:
+            self._engine.dispose(close=False)
+            self._start(serial=self._turns.serial)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         """A transaction; see `ports.Storage`."""
+        self._check_process()
         with self._turns.take():
             with self._engine.begin() as connection:
                 work = SqlUnitOfWork(connection, self._shared)
@@ -61,6 +72,7 @@ class SqlStorage:
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
         """A look at one moment; see `ports.Storage`."""
+        self._check_process()
         with self._turns.take(reading=True), self._engine.connect() as fresh:
             connection = fresh.execution_options(**{READING: True})
             with connection.begin(), backend_of(connection).snapshot(connection):
