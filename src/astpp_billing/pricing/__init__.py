@@ -1,4 +1,4 @@
-"""What a call costs: rates, rate tables, the price and its inverse, the cascade through the resellers."""
+"""What calls and products cost: rates, the price and its inverse, listings, the cascade through the resellers."""
 
 from astpp_billing.pricing.cascade import Cascade
 from astpp_billing.pricing.explain import Explanation, explain, explain_level
@@ -14,26 +14,56 @@ from astpp_billing.pricing.priced import (
     PathTerms,
     PricedCall,
 )
+from astpp_billing.pricing.products import (
+    AgreedCommission,
+    AgreedLevel,
+    Agreement,
+    Allowance,
+    Category,
+    Direction,
+    Listing,
+    NotOffered,
+    NotOfferedReason,
+    Product,
+    ProductStatus,
+    ProductVersion,
+    Recurrence,
+    Unit,
+)
 from astpp_billing.pricing.rates import Rate, RateGroup
 from astpp_billing.pricing.table import RateTable, Tariff
 
 __all__ = [
+    "AgreedCommission",
+    "AgreedLevel",
+    "Agreement",
+    "Allowance",
     "Bag",
     "Cascade",
+    "Category",
     "Commission",
     "CommissionTerms",
+    "Direction",
     "Explanation",
     "Level",
     "LevelTerms",
+    "Listing",
+    "NotOffered",
+    "NotOfferedReason",
     "NotPriced",
     "NotPricedReason",
     "PathTerms",
     "PricedCall",
+    "Product",
+    "ProductStatus",
+    "ProductVersion",
     "Rate",
     "RateGroup",
     "RateTable",
+    "Recurrence",
     "Tariff",
     "Terms",
+    "Unit",
     "explain",
     "explain_level",
     "max_seconds",

@@ -28,7 +28,20 @@ from astpp_billing.fx import ExchangeRate, ExchangeRates
 from astpp_billing.hierarchy import Account, Kind, Path, ResellerModel, price_owner
 from astpp_billing.money import MAX_MICROS, PLACES, Money
 from astpp_billing.money import currencies as all_currencies
-from astpp_billing.pricing import Cascade, NotPriced, PricedCall, Rate, RateGroup, RateTable, Tariff, Terms
+from astpp_billing.pricing import (
+    Cascade,
+    Category,
+    Listing,
+    NotPriced,
+    PricedCall,
+    Product,
+    ProductVersion,
+    Rate,
+    RateGroup,
+    RateTable,
+    Tariff,
+    Terms,
+)
 
 WALLETS = ("USD", "EUR", "JPY", "KWD")
 """The currencies that accounts and rate groups are in, unless others are asked for: with 2, 0 and 3 minor units."""
@@ -296,3 +309,48 @@ def calls(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = W
     terms = cascade.terms(number, at)
     assert not isinstance(terms, NotPriced), terms
     return Call(cascade, number, draw(call_seconds(level.terms for level in terms.payments)), at)
+
+
+@frozen
+class Sale:
+    """A product with everything that `pricing.offers.agree` needs to know when the first of `path` buys it."""
+
+    path: Path
+    product: Product
+    version: ProductVersion
+    listings: dict[int, Listing]
+
+
+@st.composite
+def sales(draw: DrawFn, *, max_resellers: int = 5, currencies: Sequence[str] = WALLETS) -> Sale:
+    """A product of the admin or a distributor that everybody below its owner lists, so that the buyer can buy it."""
+    path = draw(paths(max_resellers=max_resellers, currencies=currencies))
+    codes = st.sampled_from(currencies)
+    owners = [index for index, each in enumerate(path) if index and not each.is_commission_reseller]
+    owner = draw(st.sampled_from(owners))
+    product = Product(id=1, code="product", owner_id=path[owner].id, category=Category.PACKAGE, currency=draw(codes))
+    version = ProductVersion(
+        product_id=1,
+        valid_from=CHANGES[0],
+        name="A product",
+        price_micros=draw(micros(10**9)),
+        setup_fee_micros=draw(micros(10**8)),
+        commission_percent=draw(_COMMISSIONS),
+        can_purchase=owner == 1 or draw(_BOOLEANS),
+        can_resell=owner > 1 or draw(_BOOLEANS),
+    )
+    listings = {}
+    for index, seller in enumerate(path[1:owner], start=1):
+        own = not seller.is_commission_reseller
+        listings[seller.id] = Listing(
+            product_id=1,
+            seller_id=seller.id,
+            valid_from=CHANGES[0],
+            currency=draw(codes),
+            price_micros=draw(micros(10**9)) if own else None,
+            setup_fee_micros=draw(micros(10**8)) if own else None,
+            commission_percent=draw(_COMMISSIONS if own else st.none() | _COMMISSIONS),
+            can_purchase=index == 1 or draw(_BOOLEANS),
+            can_resell=index > 1 or draw(_BOOLEANS),
+        )
+    return Sale(path, product, version, listings)
