@@ -264,6 +264,7 @@ _MYSQL_FAULTS = {
     1205: Fault.BUSY,  # lock wait time-out
     1213: Fault.BUSY,  # deadlock
     1020: Fault.BUSY,  # the record has changed since it was read
+    1305: Fault.BUSY,  # no such savepoint: a deadlock has undone the whole transaction
 }
 
 
