@@ -15,6 +15,20 @@ def test_a_refill_comes_once_for_each_key(shop: Command) -> None:
     assert shop.out("ledger", "refill", "acc1", "0.000001", "--key", "bank 2") == "acc1 has 10.000001 USD\n"
 
 
+def test_credits_and_debits_have_a_reason(shop: Command) -> None:
+    assert shop.out("ledger", "credit", "acc1", "10", "--reason", "sorry", "--key", "1") == "acc1 has 10.00 USD\n"
+    taken = ("ledger", "debit", "acc1", "11", "--reason", "SIM card", "--key", "2")
+    said = shop.run(*taken, code=1).stderr
+    assert "nothing was charged: account acc1 needs 11.00 USD, and has 10.00 USD available" in said
+    assert shop.json(*taken, "--force")["balance"] == {"amount": "-1.00", "currency": "USD"}
+    assert "Missing option '--reason'" in shop.run("ledger", "credit", "acc1", "1", "--key", "3", code=2).stderr
+    statement = shop.json("reports", "statement", "acc1", "--since", "2020-01-01")["movements"]
+    assert sorted((one["reason"], one["description"]) for one in statement) == [
+        ("credit", "sorry"),
+        ("debit", "SIM card"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -1,4 +1,4 @@
-"""`astpp-billing ledger`: refills, balances, profits, and the proof of the ledger."""
+"""`astpp-billing ledger`: refills, credits and debits by hand, balances, profits, and the proof of the ledger."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import click
 
 from astpp_billing.cli.app import App
 from astpp_billing.cli.params import INSTANT, NUMBER, key_option
-from astpp_billing.hierarchy import SELLERS
+from astpp_billing.hierarchy import SELLERS, Account
+from astpp_billing.ledger import Posting
 from astpp_billing.money import Money
+from astpp_billing.services.adjusting import Short
 from astpp_billing.services.reconciling import Reconciliation
 
 
 @click.group()
 def ledger() -> None:
-    """Refill wallets, show the books, and prove them."""
+    """Refill wallets, credit and debit them by hand, show the books, and prove them."""
 
 
 @ledger.command()
@@ -31,11 +33,46 @@ def ledger() -> None:
 def refill(app: App, number: str, amount: Decimal, key: str) -> None:
     """Put AMOUNT, in the account's currency, into the wallet of account NUMBER."""
     account = app.account(number)
-    posting = app.billing.ledger.refill(account, Money(amount, account.currency), key=key)
+    _tell(app, account, app.billing.ledger.refill(account, Money(amount, account.currency), key=key))
+
+
+_reason = click.option("--reason", required=True, help="Why, in one line; the statement shows it.")
+_key = click.option("--key", required=True, help="What makes it unique: once for each key, however often it is sent.")
+
+
+@ledger.command()
+@click.argument("number")
+@click.argument("amount", type=NUMBER)
+@_reason
+@_key
+@click.pass_obj
+def credit(app: App, number: str, amount: Decimal, reason: str, key: str) -> None:
+    """Give account NUMBER AMOUNT, in its own currency, as goodwill: a cost of its parent, and no money that came in."""
+    account = app.account(number)
+    posting = app.billing.ledger.credit(account, Money(amount, account.currency), reason=reason, key=key)
+    _tell(app, account, posting)
+
+
+@ledger.command()
+@click.argument("number")
+@click.argument("amount", type=NUMBER)
+@_reason
+@_key
+@click.option("--force", is_flag=True, help="Take more than is available, too.")
+@click.pass_obj
+def debit(app: App, number: str, amount: Decimal, reason: str, key: str, force: bool) -> None:
+    """Charge account NUMBER AMOUNT, in its own currency, without tax; with tax it is on its receipt or invoice."""
+    account = app.account(number)
+    result = app.billing.ledger.debit(account, Money(amount, account.currency), reason=reason, key=key, force=force)
+    if isinstance(result, Short):
+        raise click.ClickException(f"nothing was charged: {result}")
+    _tell(app, account, result)
+
+
+def _tell(app: App, account: Account, posting: Posting) -> None:
     balance = app.billing.ledger.balance(account)
-    app.output.result(
-        {"number": number, "key": posting.key, "at": posting.at, "balance": balance}, f"{number} has {balance}"
-    )
+    values = {"number": account.number, "key": posting.key, "at": posting.at, "balance": balance}
+    app.output.result(values, f"{account.number} has {balance}")
 
 
 @ledger.command()

@@ -16,6 +16,9 @@ class ChargeKind(StrEnum):
     """What was charged for."""
 
     CALL = "call"
+    PRODUCT = "product"
+    SETUP = "setup"
+    DEBIT = "debit"
 
 
 @frozen(kw_only=True)

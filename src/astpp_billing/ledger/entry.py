@@ -16,7 +16,7 @@ class Entry:
 
     `micros` is positive for what came in and negative for what went out, `other` the ledger account on the other side.
     `position` is that of the transfer in its posting, from 1. `description` and `number` are those of the charge that
-    the transfer was made for; empty where it was made for none.
+    the transfer was made for; where it was made for none, the first one is the note of the posting.
     """
 
     at: datetime

@@ -40,6 +40,10 @@ class Reason(StrEnum):
     INVOICE = "invoice"
     RECEIPT = "receipt"
     CORRECTION = "correction"
+    ORDER = "order"
+    RENEWAL = "renewal"
+    CREDIT = "credit"
+    DEBIT = "debit"
 
 
 @frozen(cache_hash=True)
@@ -84,7 +88,8 @@ class Posting:
     """One business event with all its transfers, saved at once or not at all.
 
     `key` makes it unique; `fingerprint` stands for the content of the command that caused it, so that a repeat can be
-    told from a conflict. `corrects` is the key of the posting that this one puts right.
+    told from a conflict. `corrects` is the key of the posting that this one puts right. `note`
+    says in words why it was made, where no charge does.
     """
 
     key: str = field(converter=check_key)
@@ -93,6 +98,7 @@ class Posting:
     reason: Reason
     transfers: tuple[Transfer, ...]
     corrects: str | None = None
+    note: str = ""
 
 
 def transfer(source: LedgerAccount, target: LedgerAccount, micros: int) -> tuple[Transfer, ...]:

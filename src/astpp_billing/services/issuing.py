@@ -147,7 +147,7 @@ def bill(uow: UnitOfWork, desk: Desk, account: Account, due: DuePeriod, now: dat
     The account must have been locked by `lock_for_billing`, which gave the desk.
     """
     charges = uow.unbilled(account.id, due.period.end)
-    form = _form(uow, account)
+    form = form_for(uow, account)
     assembled = form.assemble(desk, charges)
     uow.set_billed_until(account.id, due.period.end)
     if not worth_issuing(account, assembled):
@@ -161,7 +161,8 @@ def bill(uow: UnitOfWork, desk: Desk, account: Account, due: DuePeriod, now: dat
     return document
 
 
-def _form(uow: UnitOfWork, account: Account) -> Form:
+def form_for(uow: UnitOfWork, account: Account) -> Form:
+    """How the documents of an account are drawn up now."""
     path = uow.path(account.id)
     issuer = issuer_of(path)
     return Form(path, uow.find_invoice_config(issuer.id) or InvoiceConfig.default(issuer))

@@ -1,4 +1,4 @@
-"""Refills, balances, profits and the proof of the ledger."""
+"""Refills, credits and debits by hand, balances, profits and the proof of the ledger."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from astpp_billing.clock import Clock, utc
-from astpp_billing.errors import (
-    AlreadyExists,
-    CurrencyMismatch,
-    HierarchyError,
-    IdempotencyConflict,
-    InvalidValue,
-    NotFound,
-    StorageBusy,
-)
+from astpp_billing.errors import CurrencyMismatch, HierarchyError, InvalidValue, NotFound
 from astpp_billing.hierarchy import Account
 from astpp_billing.ledger import Book, LedgerAccount, Posting, Reason, fingerprint, profit, transfer
 from astpp_billing.money import Money
-from astpp_billing.ports import Changes, Storage, UnitOfWork
+from astpp_billing.ports import Storage, UnitOfWork
+from astpp_billing.services import adjusting
+from astpp_billing.services.adjusting import Short, check_adjustment, post_once
 from astpp_billing.services.again import again
 from astpp_billing.services.once import Once
 from astpp_billing.services.reconciling import Reconciliation, prove_all
@@ -59,7 +53,30 @@ class Ledger:
                 reason=Reason.REFILL,
                 transfers=transfer(LedgerAccount(parent_id, Book.CASH, account.currency), wallet, amount.micros),
             )
-            return _once(uow, posting)
+            return post_once(uow, posting)
+
+    @again
+    def credit(self, account: Account, amount: Money, *, reason: str, key: str) -> Posting:
+        """Give an account money as goodwill: its parent's cost, as nobody paid anything in. Once for each `key`.
+
+        `reason` is kept with the posting, and is on the statement. It is on no document: what was sold and charged
+        stays as it was. Raises what `refill` does, and `InvalidValue` for a reason that is no text of one line.
+        """
+        check_adjustment("credit", account, amount, reason, key)
+        with self._storage.begin() as uow:
+            return adjusting.credit(uow, self._clock, account, amount, reason, key)
+
+    @again
+    def debit(self, account: Account, amount: Money, *, reason: str, key: str, force: bool = False) -> Posting | Short:
+        """Charge an account by hand, as its parent's revenue: with tax and receipt or invoice, as for any other charge.
+
+        `reason` is what the document says, and the statement. Once for each `key`; a `Short` has charged nothing and
+        may be tried again. More than is available, with the tax, is taken only with `force`. Raises what `credit` does,
+        and `HierarchyError` for an account that is closed.
+        """
+        check_adjustment("debit", account, amount, reason, key)
+        with self._storage.begin() as uow:
+            return adjusting.debit(uow, self._clock, account, amount, reason, key, force=force)
 
     def close_period(self, until: datetime, *, key: str | None = None) -> datetime:
         """Close the books up to an instant: nothing can be posted any more with an earlier one (`PeriodClosed`).
@@ -138,17 +155,3 @@ class Ledger:
         """
         with self._storage.snapshot() as uow:
             return prove_all(uow)
-
-
-def _once(uow: UnitOfWork, posting: Posting) -> Posting:
-    """Append a posting, unless it is there; `IdempotencyConflict` where its key stood for something else."""
-    known = uow.find_posting(posting.key)
-    if known is None:
-        try:
-            uow.save(Changes(postings=[posting]))
-        except AlreadyExists as error:  # for another account, whose lock this one did not wait for
-            raise StorageBusy(f"somebody posted {posting.key!r} meanwhile") from error
-        return posting
-    if known.fingerprint != posting.fingerprint:
-        raise IdempotencyConflict(f"the key {posting.key!r} was used before, for something else")
-    return known

@@ -58,7 +58,7 @@ class Reports(Part):
                         position=position,
                         other=one.source if incoming else one.target,
                         micros=one.micros if incoming else -one.micros,
-                        description="" if charge is None else charge.description,
+                        description=posting.note if charge is None else charge.description,
                         number="" if charge is None else charge.number,
                     )
 

@@ -77,7 +77,7 @@ class Reports(Part):
                     position=row["position"],
                     other=LedgerAccount(row["other_id"], Book(row["other_book"]), account.currency),
                     micros=row["gains"] * row["micros"],
-                    description=row["description"] or "",
+                    description=(row["note"] or "") if row["description"] is None else row["description"],
                     number=row["number"] or "",
                 )
 
@@ -100,6 +100,7 @@ def _entries(account_id: int, since: datetime, until: datetime) -> Select[Any]:
             postings.c.at,
             postings.c.reason,
             postings.c.key,
+            postings.c.note,
             transfers.c.posting_id,
             transfers.c.position,
             transfers.c.micros,

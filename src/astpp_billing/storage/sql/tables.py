@@ -213,6 +213,7 @@ postings = Table(
     Column("at", Instant, nullable=False),
     Column("reason", String(16), nullable=False),
     Column("corrects", String(512)),
+    Column("note", Text),
 )
 
 transfers = Table(
@@ -265,7 +266,7 @@ holds = Table(
     Column("state", String(16), nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("terms", Text, nullable=False),
-    Column("levels", Text, nullable=False),  # JSON: [[account id, micros], …]
+    Column("levels", Text, nullable=False),  # JSON: [[account id, micros], …]; see `mapping.levels_text`
     Index("ix_holds_lapsing", "state", "expires_at"),
 )
 

@@ -14,6 +14,7 @@ from astpp_billing.ports import Storage
 from astpp_billing.testing.storage_contract.base import (
     AT,
     MICROSECOND,
+    TEXTS,
     UNIT,
     Base,
     add_posting,
@@ -38,7 +39,14 @@ class LedgerContract(Base):
                 LedgerAccount(seller.id, Book.COST, "EUR"), LedgerAccount(buyer.id, Book.PAYABLE, "EUR"), 5
             )
             stored = posting(
-                "k" * 512, one, other, one, reason=Reason.CORRECTION, corrects="x" * 512, at=AT + MICROSECOND
+                "k" * 512,
+                one,
+                other,
+                one,
+                reason=Reason.CORRECTION,
+                corrects="x" * 512,
+                at=AT + MICROSECOND,
+                note=TEXTS[2],
             )
             empty = posting("émpty 🦊")
             add_posting(work, stored)
