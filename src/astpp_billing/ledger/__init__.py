@@ -3,6 +3,7 @@
 from astpp_billing.ledger.charge import Charge, ChargeKind
 from astpp_billing.ledger.entry import Entry, FlowGroup
 from astpp_billing.ledger.hold import HeldLevel, Hold, HoldState
+from astpp_billing.ledger.order import Order, OrderStatus, order_posting_key
 from astpp_billing.ledger.posting import (
     MATERIALISED,
     MAX_KEY,
@@ -17,6 +18,7 @@ from astpp_billing.ledger.posting import (
     transfer,
 )
 from astpp_billing.ledger.profit import Flow, profit
+from astpp_billing.ledger.sale import Sale
 from astpp_billing.ledger.wallet import Used, UsedKey, Wallet
 
 __all__ = [
@@ -32,8 +34,11 @@ __all__ = [
     "Hold",
     "HoldState",
     "LedgerAccount",
+    "Order",
+    "OrderStatus",
     "Posting",
     "Reason",
+    "Sale",
     "Transfer",
     "Used",
     "UsedKey",
@@ -41,6 +46,7 @@ __all__ = [
     "check_key",
     "fingerprint",
     "movements",
+    "order_posting_key",
     "profit",
     "transfer",
 ]
