@@ -14,6 +14,7 @@ from astpp_billing.services.billing_runs import BillingRuns
 from astpp_billing.services.calls import Calls
 from astpp_billing.services.ledger import Ledger
 from astpp_billing.services.prices import PriceBook, Prices
+from astpp_billing.services.products import Products
 from astpp_billing.services.reports import Reports
 from astpp_billing.storage import open_storage
 
@@ -21,8 +22,9 @@ from astpp_billing.storage import open_storage
 class Billing:
     """Everything that can be done, by subject.
 
-    `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `calls` authorises calls and
-    settles their records, `documents` runs the billing and finds documents, `ledger` refills wallets and proves them.
+    `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is
+    sold and who lists it, `calls` authorises calls and settles their records,
+    `documents` runs the billing and finds documents, `ledger` refills wallets and proves them.
     `policy` says how much is held for a call. One object may be used from several threads. Close it, or use it as a
     context manager.
     """
@@ -37,6 +39,7 @@ class Billing:
         self.documents = BillingRuns(storage, self.clock)
         self.ledger = Ledger(storage, self.clock)
         self.reports = Reports(storage)
+        self.products = Products(storage, self.clock)
 
     @classmethod
     def open(cls, url: str, clock: Clock | None = None, *, policy: HoldPolicy = POLICY) -> Self:

@@ -5,6 +5,8 @@ BillingError
 ├── InvalidValue (ValueError)         a value that can never be right: refused at construction
 │   ├── CurrencyMismatch              two currencies where one is needed
 │   ├── HierarchyError                a tree that is not one: a cycle, an unknown or unsuitable parent
+│   ├── NotListed                     a product that is not offered to who would list it
+│   ├── BelowCost                     a price below what the seller pays itself
 │   ├── RateFileError                 a row of a rate file; names line, column and value
 │   └── MalformedRecord               a call record that cannot be read
 ├── InexactAmount (TypeError)         a float where money is meant
@@ -37,6 +39,14 @@ class CurrencyMismatch(InvalidValue):
 
 class HierarchyError(InvalidValue):
     """Accounts that do not form a tree: a cycle, an unknown parent, a parent that may not sell."""
+
+
+class NotListed(InvalidValue):
+    """A product that an account is not offered, or does not list, so that it cannot be listed or changed."""
+
+
+class BelowCost(InvalidValue):
+    """A price, or setup fee, of a product that is less than what the seller pays for it."""
 
 
 class RateFileError(InvalidValue):

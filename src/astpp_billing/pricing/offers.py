@@ -12,17 +12,21 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from astpp_billing.hierarchy import Path, Status
+from astpp_billing.hierarchy import Account, Path, Status
+from astpp_billing.money import Money
 from astpp_billing.pricing.products import (
     AgreedCommission,
     AgreedLevel,
     Agreement,
+    Allowance,
+    Category,
     Listing,
     NotOffered,
     NotOfferedReason,
     Product,
     ProductStatus,
     ProductVersion,
+    Recurrence,
 )
 
 
@@ -36,6 +40,36 @@ class Asked:
     commission_percent: Decimal
 
 
+@frozen(kw_only=True)
+class Offer:
+    """What one seller offers to its children, and nothing of what it pays itself: fit to be shown to them.
+
+    Amounts are in micros of `currency`, for one unit; the price is that of each period where there is a `recurrence`.
+    """
+
+    product_id: int
+    code: str
+    category: Category
+    name: str
+    description: str
+    recurrence: Recurrence | None
+    allowances: tuple[Allowance, ...]
+    seller_id: int
+    price_micros: int
+    setup_fee_micros: int
+    currency: str
+
+    @property
+    def price(self) -> Money:
+        """The price of one unit."""
+        return Money.from_micros(self.price_micros, self.currency)
+
+    @property
+    def setup_fee(self) -> Money:
+        """The setup fee of one unit."""
+        return Money.from_micros(self.setup_fee_micros, self.currency)
+
+
 def agree(
     path: Path, product: Product, version: ProductVersion | None, listings: Mapping[int, Listing]
 ) -> Agreement | NotOffered:
@@ -44,6 +78,50 @@ def agree(
     `listings` are by the seller's account id; `version` is None where none is in force. Nothing is said of amounts:
     they come of the agreement, the quantity and the exchange rates.
     """
+    asked = asked_above(path, product, version, listings)
+    return asked if isinstance(asked, NotOffered) else _agreement(path, asked)
+
+
+def offer(
+    path: Path,
+    product: Product,
+    version: ProductVersion | None,
+    listings: Mapping[int, Listing],
+    *,
+    to_resell: bool = False,
+) -> Offer | NotOffered:
+    """What the parent of `path[0]` offers it to buy, or `to_resell`: on what terms, without those further up."""
+    asked = asked_above(path, product, version, listings, to_resell=to_resell)
+    if isinstance(asked, NotOffered):
+        return asked
+    assert version is not None  # else nothing is asked
+    return Offer(
+        product_id=product.id,
+        code=product.code,
+        category=product.category,
+        name=version.name,
+        description=version.description,
+        recurrence=version.recurrence,
+        allowances=version.allowances,
+        seller_id=path[1].id,
+        price_micros=asked[0].price_micros,
+        setup_fee_micros=asked[0].setup_fee_micros,
+        currency=asked[0].currency,
+    )
+
+
+def asked_above(
+    path: Path,
+    product: Product,
+    version: ProductVersion | None,
+    listings: Mapping[int, Listing],
+    *,
+    to_resell: bool = False,
+) -> tuple[Asked, ...] | NotOffered:
+    """What each seller above `path[0]`, up to the product's owner, asks of the one below it; the parent's first.
+
+    `to_resell` says that `path[0]` would not buy the product, but list it for its own children.
+    """
     buyer = path[0]
     if product.owner_id == buyer.id:
         detail = f"account {buyer.number} owns the product {product.code!r}, and so cannot buy it"
@@ -51,12 +129,13 @@ def agree(
     sellers = _sellers(path, product)
     if isinstance(sellers, NotOffered):
         return sellers
-    refusal = _check_status(path[: len(sellers) + 1], product) or _check_listed(sellers, product, version, listings)
+    refusal = _check_status(path[: len(sellers) + 1], product)
+    if refusal is None:
+        refusal = _check_listed(sellers, product, version, listings, to_resell=to_resell)
     if refusal is not None:
         return refusal
     assert version is not None  # it was checked
-    asked = asked_by(sellers, product, version, listings)
-    return asked if isinstance(asked, NotOffered) else _agreement(path, asked)
+    return _asked_by(sellers, product, version, listings)
 
 
 def _sellers(path: Path, product: Product) -> Path | NotOffered:
@@ -79,7 +158,12 @@ def _check_status(path: Path, product: Product) -> NotOffered | None:
 
 
 def _check_listed(
-    sellers: Path, product: Product, version: ProductVersion | None, listings: Mapping[int, Listing]
+    sellers: Path,
+    product: Product,
+    version: ProductVersion | None,
+    listings: Mapping[int, Listing],
+    *,
+    to_resell: bool,
 ) -> NotOffered | None:
     """Why the chain of listings does not reach from the owner down to the buyer, if so: the topmost reason."""
     *resellers, owner = sellers
@@ -89,20 +173,26 @@ def _check_listed(
     above, offered = owner, (version.can_resell, version.can_purchase)
     for reseller in reversed(resellers):
         if not offered[0]:
-            detail = f"account {above.number} does not let the product {product.code!r} be resold"
-            return NotOffered(NotOfferedReason.NOT_RESOLD, above, detail)
+            return _not_resold(above, product)
         listing = listings.get(reseller.id)
         if listing is None or not listing.active:
             detail = f"account {reseller.number} does not list the product {product.code!r}"
             return NotOffered(NotOfferedReason.NOT_LISTED, reseller, detail)
         above, offered = reseller, (listing.can_resell, listing.can_purchase)
+    if to_resell:
+        return None if offered[0] else _not_resold(above, product)
     if not offered[1]:
         detail = f"account {above.number} does not let the product {product.code!r} be purchased"
         return NotOffered(NotOfferedReason.NOT_SOLD, above, detail)
     return None
 
 
-def asked_by(
+def _not_resold(seller: Account, product: Product) -> NotOffered:
+    detail = f"account {seller.number} does not let the product {product.code!r} be resold"
+    return NotOffered(NotOfferedReason.NOT_RESOLD, seller, detail)
+
+
+def _asked_by(
     sellers: Path, product: Product, version: ProductVersion, listings: Mapping[int, Listing]
 ) -> tuple[Asked, ...] | NotOffered:
     """What each of `sellers`, the last of which is the owner, asks of its children; along `sellers`.

@@ -18,7 +18,7 @@ from astpp_billing.ledger import check_key, fingerprint
 from astpp_billing.money import plain
 from astpp_billing.periods import BillingSchedule
 from astpp_billing.ports import Command, Storage, UnitOfWork
-from astpp_billing.pricing import RateGroup
+from astpp_billing.pricing import Allowance, RateGroup, Recurrence
 from astpp_billing.services.again import again
 
 Result = TypeVar("Result")
@@ -87,7 +87,7 @@ def _plain(value: object) -> object:
             return [[str(name), _plain(value[name])] for name in sorted(value)]
         case tuple() | list():
             return [_plain(each) for each in value]
-        case BillingSchedule() | RateGroup() | Tax():
+        case BillingSchedule() | RateGroup() | Tax() | Allowance() | Recurrence():
             return _plain(astuple(value, recurse=False))
         case _:
             return repr(value)  # nothing that a command takes: it will be refused

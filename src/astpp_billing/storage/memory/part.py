@@ -16,7 +16,7 @@ from astpp_billing.hierarchy import Account, EndpointKind
 from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig
 from astpp_billing.ledger import Charge, Hold, Posting, Used, UsedKey, Wallet
 from astpp_billing.ports import Command, Series
-from astpp_billing.pricing import Rate, RateGroup
+from astpp_billing.pricing import Listing, Product, ProductVersion, Rate, RateGroup
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -36,6 +36,9 @@ class Tables:
     rate_groups: dict[str, RateGroup] = Factory(dict)
     rates: dict[str, tuple[Rate, ...]] = Factory(dict)  # in the order in which they were imported
     exchange_rates: dict[int, ExchangeRate] = Factory(dict)
+    products: dict[int, Product] = Factory(dict)
+    product_versions: dict[tuple[int, int], ProductVersion] = Factory(dict)  # by product and version
+    listings: dict[tuple[int, int, int], Listing] = Factory(dict)  # by product, seller and version
     price_version: dict[None, int] = Factory(dict)  # one row
     last_id: dict[None, int] = Factory(dict)  # one row: the last id that was reserved
     postings: dict[str, Posting] = Factory(dict)

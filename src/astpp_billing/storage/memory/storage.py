@@ -12,12 +12,13 @@ from astpp_billing.storage.memory.holds import Holds
 from astpp_billing.storage.memory.ledger import Ledger
 from astpp_billing.storage.memory.part import Tables
 from astpp_billing.storage.memory.prices import Prices
+from astpp_billing.storage.memory.products import Products
 from astpp_billing.storage.memory.reports import Reports
 from astpp_billing.storage.memory.saving import Saving
 from astpp_billing.storage.serial import Turns
 
 
-class MemoryUnitOfWork(Commands, Accounts, Prices, Ledger, Holds, Saving, Reports):
+class MemoryUnitOfWork(Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products):
     """One transaction in memory; see `ports.UnitOfWork`, which says what each method does."""
 
     def undo(self) -> None:

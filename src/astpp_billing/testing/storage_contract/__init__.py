@@ -24,6 +24,7 @@ from astpp_billing.testing.storage_contract.holds import HoldsContract
 from astpp_billing.testing.storage_contract.ledger import LedgerContract
 from astpp_billing.testing.storage_contract.locking import LockingContract
 from astpp_billing.testing.storage_contract.prices import PricesContract
+from astpp_billing.testing.storage_contract.products import ProductsContract
 from astpp_billing.testing.storage_contract.reports import ReportsContract
 from astpp_billing.testing.storage_contract.saving import SavingContract
 from astpp_billing.testing.storage_contract.transactions import TransactionsContract
@@ -42,5 +43,6 @@ class StorageContract(
     LockingContract,
     TransactionsContract,
     ReportsContract,
+    ProductsContract,
 ):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

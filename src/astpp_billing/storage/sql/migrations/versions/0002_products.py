@@ -30,4 +30,57 @@ def create_table(name: str, *columns: sa.schema.SchemaItem, sqlite_with_rowid: b
 
 def upgrade() -> None:
     """Create every table of products."""
+    create_table(
+        "products",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("owner_id", ID, nullable=False),
+        sa.Column("category", sa.String(length=16), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_products_owner_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
+        sa.UniqueConstraint("code", name=op.f("uq_products_code")),
+    )
+    op.create_index(op.f("ix_products_owner_id"), "products", ["owner_id"], unique=False)
+    create_table(
+        "listings",
+        sa.Column("product_id", ID, autoincrement=False, nullable=False),
+        sa.Column("seller_id", ID, autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("valid_from", INSTANT, nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("price_micros", MICROS, nullable=True),
+        sa.Column("setup_fee_micros", MICROS, nullable=True),
+        sa.Column("commission_percent", EXACT, nullable=True),
+        sa.Column("can_resell", sa.Boolean(), nullable=False),
+        sa.Column("can_purchase", sa.Boolean(), nullable=False),
+        sa.Column("below_cost", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_listings_product_id")),
+        sa.ForeignKeyConstraint(["seller_id"], ["accounts.id"], name=op.f("fk_listings_seller_id")),
+        sa.PrimaryKeyConstraint("product_id", "seller_id", "version", name=op.f("pk_listings")),
+    )
+    op.create_index(op.f("ix_listings_seller_id"), "listings", ["seller_id"], unique=False)
+    create_table(
+        "product_versions",
+        sa.Column("product_id", ID, autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("valid_from", INSTANT, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("buy_cost_micros", MICROS, nullable=False),
+        sa.Column("price_micros", MICROS, nullable=False),
+        sa.Column("setup_fee_micros", MICROS, nullable=False),
+        sa.Column("commission_percent", EXACT, nullable=False),
+        sa.Column("recurs_every", sa.Integer(), nullable=True),
+        sa.Column("recurs_unit", sa.String(length=16), nullable=True),
+        sa.Column("allowances", sa.Text(), nullable=False),
+        sa.Column("can_resell", sa.Boolean(), nullable=False),
+        sa.Column("can_purchase", sa.Boolean(), nullable=False),
+        sa.Column("release_unfunded", sa.Boolean(), nullable=False),
+        sa.Column("rate_groups", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_product_versions_product_id")),
+        sa.PrimaryKeyConstraint("product_id", "version", name=op.f("pk_product_versions")),
+    )
     op.add_column("postings", sa.Column("note", sa.Text(), nullable=True))

@@ -1,0 +1,59 @@
+"""The tables of products, orders and subscriptions; see `tables`."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
+
+from astpp_billing.storage.sql.tables import metadata
+from astpp_billing.storage.sql.types import ExactDecimal, Id, Instant, Micros
+
+# products
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("owner_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("category", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("status", String(16), nullable=False),
+)
+
+product_versions = Table(
+    "product_versions",
+    metadata,
+    Column("product_id", Id, ForeignKey("products.id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from", Instant, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("buy_cost_micros", Micros, nullable=False),
+    Column("price_micros", Micros, nullable=False),
+    Column("setup_fee_micros", Micros, nullable=False),
+    Column("commission_percent", ExactDecimal, nullable=False),
+    Column("recurs_every", Integer),
+    Column("recurs_unit", String(16)),
+    Column("allowances", Text, nullable=False),  # JSON
+    Column("can_resell", Boolean, nullable=False),
+    Column("can_purchase", Boolean, nullable=False),
+    Column("release_unfunded", Boolean, nullable=False),
+    Column("rate_groups", Text, nullable=False),  # JSON
+)
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("product_id", Id, ForeignKey("products.id"), primary_key=True, autoincrement=False),
+    Column("seller_id", Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False, index=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from", Instant, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("price_micros", Micros),
+    Column("setup_fee_micros", Micros),
+    Column("commission_percent", ExactDecimal),
+    Column("can_resell", Boolean, nullable=False),
+    Column("can_purchase", Boolean, nullable=False),
+    Column("below_cost", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
