@@ -124,13 +124,14 @@ def cli(ctx: click.Context, database: str, as_json: bool) -> None:
 
 
 def _add_commands() -> None:
-    from astpp_billing.cli import accounts, cdr, db, demo, fx, holds, init, invoices, ledger, rates, reports
+    from astpp_billing.cli import accounts, cdr, db, demo, fx, holds, init, invoices, ledger, products, rates, reports
 
     for command in (
         init.init,
         demo.demo,
         accounts.accounts,
         rates.rates,
+        products.products,
         db.db,
         fx.fx,
         cdr.cdr,

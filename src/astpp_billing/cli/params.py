@@ -11,6 +11,7 @@ import click
 from astpp_billing.errors import BillingError
 from astpp_billing.money import check_currency, exact
 from astpp_billing.periods import BillingSchedule, Cadence
+from astpp_billing.pricing import Allowance, Direction, Recurrence, Unit
 
 
 class _Type(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4, and 8.1 will do
@@ -110,12 +111,45 @@ class Phone(_Type):
         return str(digits)
 
 
+class Every(_Type):
+    """A recurrence: `days:30`, `months:1`."""
+
+    name = "recurrence"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Recurrence:
+        """The recurrence; one day or month where no number is given."""
+        unit, _, every = value.partition(":")
+        try:
+            return Recurrence(int(every) if every else 1, Unit(unit))
+        except ValueError:
+            self.fail(f"{value!r} is none of days:1 to days:3660, months:1 to months:120", param, ctx)
+
+
+class Included(_Type):
+    """Included time: seconds, and where it is only for some calls, prefixes and direction: `3600:48,49:out`."""
+
+    name = "included time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Allowance:
+        """The included time; for calls that are made, to everywhere, where nothing else is said."""
+        if isinstance(value, Allowance):
+            return value
+        seconds, _, rest = value.partition(":")
+        prefixes, _, direction = rest.partition(":")
+        try:
+            return Allowance(seconds=int(seconds), prefixes=prefixes.split(","), direction=direction or Direction.OUT)
+        except ValueError:
+            self.fail(f"{value!r} is no included time, such as 3600:48,49:out", param, ctx)
+
+
 INSTANT = Instant()
 DAY = Day()
 DAY_OR_INSTANT = DayOrInstant()
 NUMBER = Number()
 CURRENCY = Currency()
 SCHEDULE = Schedule()
+RECURRENCE = Every()
+INCLUDED = Included()
 PHONE = Phone()
 
 key_option = click.option(
