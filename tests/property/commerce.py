@@ -8,9 +8,10 @@ from typing import Any
 from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
+from tests.services.holding import attempt
 
 from astpp_billing.billing import Billing
-from astpp_billing.calls import CallRecord
+from astpp_billing.calls import CallRecord, Failed, Settlement
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import BillingError
 from astpp_billing.hierarchy import BillingType, ReceiptMode
@@ -104,6 +105,10 @@ def distinct_records() -> SearchStrategy[list[CallRecord]]:
 
 
 Command = tuple[str, tuple[Any, ...]]
+"""What to do, and with what; accounts are named by their numbers, calls by their records."""
+
+LEGS = 10
+"""How many different calls there are, so that commands meet."""
 
 _accounts = st.sampled_from(["chain-customer", "chain-1", "chain-2", "chain-3", "chain-admin", "chain-provider"])
 _changes: SearchStrategy[dict[str, Any]] = st.one_of(
@@ -115,62 +120,109 @@ _changes: SearchStrategy[dict[str, Any]] = st.one_of(
 )
 
 
+_calls = records(legs=LEGS)
+_legs = st.integers(0, LEGS - 1).map(str)
 _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
-    "settle": (records(legs=10),),
-    "refill": (_accounts, st.integers(-1, 10**9), st.sampled_from(CURRENCIES), st.integers(0, 2)),
+    "settle": (_calls,),
+    "settle_many": (st.lists(_calls, max_size=4), st.integers(1, 3)),
     "retry": (),
+    "authorize": (_calls,),
+    "extend": (_legs, st.integers(1, 3000)),
+    "void": (_legs,),
+    "expire": (),
+    "refill": (_accounts, st.integers(-1, 10**9), st.sampled_from(CURRENCIES)),
     "move": (_accounts, _accounts),
     "change": (_accounts, _changes),
     "close": (st.sampled_from(["new", "chain-customer", "chain-3"]),),
     "open": (_accounts, st.sampled_from(["new", "chain-1"])),
+    "tax": (_accounts, percents),
     "reprice": (st.sampled_from(["chain-customer", "chain-1", "missing"]), prices),
-    "pass": (st.integers(1, 40),),
+    "pass": (st.integers(1, 40).map(lambda turns: timedelta(hours=7 * turns)) | st.just(timedelta(minutes=20)),),
     "bill": (st.booleans(),),
+    "close_period": (st.integers(-1, 40).map(lambda turns: timedelta(hours=7 * turns)),),
 }
-_OFTEN = 8 * ["settle"] + 2 * ["refill", "change", "pass", "bill"] + ["retry", "move", "close", "open", "reprice"]
+CALLS = ("settle",) * 6 + ("settle_many", "settle_many", "retry")
+HOLDS = ("authorize",) * 4 + ("extend", "extend", "void", "expire")
+MONEY = ("refill",)
+PEOPLE = ("change", "change", "move", "close", "open", "tax", "reprice")
+TIME = ("pass", "pass", "bill", "bill", "close_period")
+_OFTEN = (*CALLS, *HOLDS, *MONEY, *MONEY, *PEOPLE, *TIME)
 
 
-@st.composite
-def commands(draw: DrawFn, most: int = 14) -> list[Command]:
-    """What people and switches do, in any order, right and wrong."""
-    names = draw(st.lists(st.sampled_from(_OFTEN), min_size=most // 2, max_size=most))
-    return [(name, draw(st.tuples(*_ARGUMENTS[name]))) for name in names]
+def a_command(names: Sequence[str]) -> SearchStrategy[Command]:
+    """What people and switches do, right and wrong: one of `names`."""
+    return st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.tuples(*_ARGUMENTS[name])))
 
 
-KEYED = frozenset({"settle", "refill", "move", "change", "close", "open"})
+def commands(most: int = 14) -> SearchStrategy[list[Command]]:
+    """One after the other, in any order."""
+    return st.lists(a_command(_OFTEN), min_size=most // 2, max_size=most)
+
+
+NOTED = frozenset({"move", "change", "close", "open", "tax", "close_period"})
+"""What is noted under its key, all in one place."""
+
+KEYED = NOTED | {"refill", "settle", "settle_many", "authorize"}
 """What may be sent again: it has a key, by its nature or given to it."""
 
 
-def run(billing: Billing, clock: FixedClock, command: Command, key: str | None = None) -> Any:
-    """Do it; what came of it, which for a refusal is the kind of error."""
+def run(billing: Billing, command: Command, key: str) -> Any:
+    """Do it under a key; what came of it, which for a refusal is the kind of error. The clock is a `FixedClock`."""
     try:
-        return _run(billing, clock, key, *command)
+        return _run(billing, key, *command)
     except BillingError as error:
         return type(error)
 
 
-def _run(billing: Billing, clock: FixedClock, once: str | None, name: str, arguments: Sequence[Any]) -> Any:
-    accounts = billing.accounts
+def _run(billing: Billing, key: str, name: str, arguments: Sequence[Any]) -> Any:
+    accounts, calls = billing.accounts, billing.calls
     match name, *arguments:
         case "settle", record:
-            return billing.calls.settle(record)
-        case "refill", number, micros, currency, key:
-            return billing.ledger.refill(accounts.get(number), Money.from_micros(micros, currency), key=str(key))
+            return calls.settle(record)
+        case "settle_many", records, size:
+            return [without_error(each) for each in calls.settle_many(records, batch_size=size)]
         case ("retry",):
-            return list(billing.calls.retry())
-        case "move", number, parent:
-            return accounts.move(accounts.get(number), accounts.get(parent), key=once)
-        case "change", number, changes:
-            return accounts.change(accounts.get(number), key=once, **changes)
-        case "close", number:
-            return list(accounts.close(accounts.get(number), key=once))
-        case "open", parent, number:
-            return accounts.open_customer(accounts.get(parent), number=number, key=once)
+            return list(calls.retry())
+        case "authorize", record:
+            return calls.authorize(attempt(record))
+        case "extend", leg, seconds:
+            return calls.extend(call(leg=leg).key, seconds)
+        case "void", leg:
+            return calls.void(call(leg=leg).key)
+        case ("expire",):
+            return calls.expire_holds()
+        case "refill", number, micros, currency:
+            return billing.ledger.refill(accounts.get(number), Money.from_micros(micros, currency), key=key)
         case "reprice", group, price:
             return offer(billing, accounts.get("chain-admin"), group, price)
-        case "pass", hours:
-            return clock.advance(timedelta(hours=7 * hours))
         case "bill", dry_run:
             return list(billing.documents.run(dry_run=dry_run))
+        case "close_period", after:
+            return billing.ledger.close_period(START + after, key=key)
+        case "pass", time:
+            assert isinstance(billing.clock, FixedClock)
+            return billing.clock.advance(time)
+        case _:
+            return _change_people(billing, key, name, arguments)
+
+
+def _change_people(billing: Billing, key: str, name: str, arguments: Sequence[Any]) -> Any:
+    accounts = billing.accounts
+    match name, *arguments:
+        case "move", number, parent:
+            return accounts.move(accounts.get(number), accounts.get(parent), key=key)
+        case "change", number, changes:
+            return accounts.change(accounts.get(number), key=key, **changes)
+        case "close", number:
+            return list(accounts.close(accounts.get(number), key=key))
+        case "open", parent, number:
+            return accounts.open_customer(accounts.get(parent), number=number, key=key)
+        case "tax", number, percent:
+            return accounts.configure_invoices(accounts.get(number), key=key, tax=Tax("VAT", Decimal(percent)))
         case _:
             raise AssertionError(name)
+
+
+def without_error(settlement: Settlement | Failed) -> Settlement | type[BillingError]:
+    """What `settle` would have come to: for a failure, the kind of error."""
+    return type(settlement.error) if isinstance(settlement, Failed) else settlement

@@ -34,10 +34,10 @@ def bag(amounts: Iterable[Money]) -> dict[str, int]:
     return {currency: micros for currency, micros in sums.items() if micros}
 
 
-def do(billing: Billing, clock: FixedClock, business: Business, todo: list[Command]) -> None:
+def do(billing: Billing, business: Business, todo: list[Command]) -> None:
     business.open(billing)
-    for command in todo:
-        run(billing, clock, command)
+    for position, command in enumerate(todo):
+        run(billing, command, f"{position}")
 
 
 @on_every_storage
@@ -49,7 +49,7 @@ def test_profits_add_up_to_what_went_through_the_books(
     """However a profit is divided, its parts are `profit(flows)` of the whole ledger, in every currency, exactly."""
     clock = FixedClock(START)
     with Billing.open(url, clock) as billing:
-        do(billing, clock, business, todo)
+        do(billing, business, todo)
         for account in billing.accounts.all():
             report = billing.reports.profit(account, START, END, every=every, destinations=destinations)
             with billing.storage.snapshot() as uow:
@@ -71,7 +71,7 @@ def test_the_parts_of_a_span_of_time_add_up_to_it(
     clock = FixedClock(START)
     instants = [START, *sorted({START + timedelta(hours=1 + hours) for hours in cuts}), END]
     with Billing.open(url, clock) as billing:
-        do(billing, clock, business, todo)
+        do(billing, business, todo)
         of_all = {one.account.id: one for one in billing.reports.profits(START, END)}
         for account in billing.accounts.all():
             if account.kind not in SELLERS:
@@ -124,8 +124,8 @@ def test_amounts_are_converted_by_the_rate_of_their_time_and_rounded_once(
         business.open(billing)
         for hours, rate in dict(rates).items():
             billing.prices.set_exchange_rate("EUR", "USD", rate, valid_from=START + timedelta(hours=hours))
-        for command in todo:
-            run(billing, clock, command)
+        for position, command in enumerate(todo):
+            run(billing, command, f"{position}")
         with billing.storage.snapshot() as uow:
             table = ExchangeRates(uow.exchange_rates())
             postings = list(uow.postings())
@@ -154,7 +154,7 @@ def test_a_statement_goes_from_its_opening_to_its_closing_balance(
     since = START + timedelta(hours=hours[0])
     until = since + timedelta(hours=hours[1])
     with Billing.open(url, clock) as billing:
-        do(billing, clock, business, todo)
+        do(billing, business, todo)
         for account in billing.accounts.all():
             before, within, after = (
                 _statement(billing, account.number, *span)

@@ -9,8 +9,7 @@ from astpp_billing.billing import Billing
 from astpp_billing.calls import CallRecord, Settled, Unrated
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing import Document
-from astpp_billing.ledger import Book, Charge, Posting
-from astpp_billing.services.billing_runs import Billed
+from astpp_billing.ledger import Book, Posting
 
 
 def at(*parts: int) -> datetime:
@@ -71,23 +70,6 @@ def without_ids(stored: dict[str, Any]) -> dict[str, Any]:
     numbers = {document.id: (document.issuer_id, document.number) for document in stored["documents"]}
     charges = [(evolve(each, document_id=None), numbers.get(each.document_id)) for each in stored["charges"]]
     return stored | {"charges": charges, "documents": [evolve(each, id=0) for each in stored["documents"]]}
-
-
-def without_id(value: Any) -> Any:
-    """A result without the ids of documents, which differ from storage to storage: on a document is all it says."""
-    match value:
-        case Settled():
-            return evolve(value, charges=without_id(value.charges))
-        case Billed():
-            return evolve(value, document=without_id(value.document))
-        case Charge():
-            return evolve(value, document_id=None if value.document_id is None else 0)
-        case Document():
-            return evolve(value, id=0)
-        case list() | tuple():
-            return type(value)(map(without_id, value))
-        case _:
-            return value
 
 
 def in_any_order(billing: Billing) -> dict[str, Any]:

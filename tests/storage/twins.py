@@ -3,6 +3,7 @@
 Each storage has ids of its own for accounts and documents. The machine has others, from 1, which mean the same on both.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from attrs import Factory, define, evolve, fields, has
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from astpp_billing.calls.admission import AgreedAccount
 from astpp_billing.errors import BillingError
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing import Document
@@ -23,6 +25,10 @@ NOWHERE = 10**6
 """Added to an id that stands for nothing, so that it is nothing's on any storage."""
 
 ACCOUNT_IDS = {"account_id", "parent_id", "owner_id", "issuer_id", "seller_id"}
+HAVE_ACCOUNT_IDS = (Account, AgreedAccount)
+
+PERIOD_KEY = re.compile("((?:invoice|receipt):)([0-9]+)(:.*)")
+"""The key of what is posted with a document, which has its account's id in it."""
 
 
 def renamed(value: Any, account: Callable[[int], int], document: Callable[[int], int]) -> Any:
@@ -34,6 +40,8 @@ def renamed(value: Any, account: Callable[[int], int], document: Callable[[int],
         return (account(value[0]), *value[1:])
     if isinstance(value, list | tuple):
         return type(value)(map(inner, value))
+    if isinstance(value, str) and (found := PERIOD_KEY.fullmatch(value)):
+        return f"{found[1]}{account(int(found[2]))}{found[3]}"
     if not has(type(value)):
         return value
     changed = {}
@@ -41,7 +49,7 @@ def renamed(value: Any, account: Callable[[int], int], document: Callable[[int],
         old = getattr(value, each.name)
         if old is None or old == 0:
             continue
-        if each.name in ACCOUNT_IDS or (each.name == "id" and isinstance(value, Account)):
+        if each.name in ACCOUNT_IDS or (each.name == "id" and isinstance(value, HAVE_ACCOUNT_IDS)):
             new: Any = account(old)
         elif each.name == "document_id" or (each.name == "id" and isinstance(value, Document)):
             new = document(old)
