@@ -13,6 +13,7 @@ from astpp_billing.services.admission import POLICY
 from astpp_billing.services.billing_runs import BillingRuns
 from astpp_billing.services.calls import Calls
 from astpp_billing.services.ledger import Ledger
+from astpp_billing.services.orders import Orders
 from astpp_billing.services.prices import PriceBook, Prices
 from astpp_billing.services.products import Products
 from astpp_billing.services.reports import Reports
@@ -24,7 +25,8 @@ class Billing:
 
     `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is
     sold and who lists it, `calls` authorises calls and settles their records,
-    `documents` runs the billing and finds documents, `ledger` refills wallets and proves them.
+    `documents` runs the billing and finds documents, `ledger` refills wallets and proves them,
+    `orders` sells products.
     `policy` says how much is held for a call. One object may be used from several threads. Close it, or use it as a
     context manager.
     """
@@ -38,6 +40,7 @@ class Billing:
         self.calls = Calls(storage, self.clock, book, policy)
         self.documents = BillingRuns(storage, self.clock)
         self.ledger = Ledger(storage, self.clock)
+        self.orders = Orders(storage, self.clock, book)
         self.reports = Reports(storage)
         self.products = Products(storage, self.clock)
 

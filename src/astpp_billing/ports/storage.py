@@ -22,13 +22,14 @@ from astpp_billing.ledger import (
     Used,
     Wallet,
 )
+from astpp_billing.ports.orders import OrderWork
 from astpp_billing.ports.products import Products
 from astpp_billing.ports.values import Changes, Command, Locked, Seen, Series
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
 
-class UnitOfWork(Products, Protocol):
+class UnitOfWork(Products, OrderWork, Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises
@@ -278,8 +279,8 @@ class UnitOfWork(Products, Protocol):
         """The charges of one posting, on one document, of one account, or all, by posting and position."""
         ...
 
-    def documents(self, account_id: int | None = None) -> Sequence[Document]:
-        """The documents of one account, or all, in the order they were issued."""
+    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
+        """The documents of one account, with one of these ids, or all, in the order they were issued."""
         ...
 
     def billed_until(self, account_id: int) -> datetime | None:

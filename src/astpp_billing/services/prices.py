@@ -57,6 +57,12 @@ class PriceBook:
             self._refresh(uow)
             return self._tariff(uow, group_name)
 
+    def rates(self, uow: UnitOfWork) -> ExchangeRates:
+        """The newest exchange rates."""
+        with self._lock:
+            self._refresh(uow)
+            return self.exchange_rates
+
     def _refresh(self, uow: UnitOfWork) -> None:
         version = uow.price_version()
         if version == self._version:

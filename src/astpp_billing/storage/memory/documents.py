@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from astpp_billing.clock import utc
@@ -39,7 +39,11 @@ class Documents(Part):
             and account_id in (None, charge.account_id)
         ]
 
-    def documents(self, account_id: int | None = None) -> Sequence[Document]:
+    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""
-        wanted = (document for document in self._tables.documents.values() if account_id in (None, document.account_id))
+        wanted = (
+            document
+            for document in self._tables.documents.values()
+            if account_id in (None, document.account_id) and (ids is None or document.id in ids)
+        )
         return sorted(wanted, key=lambda document: (document.issued_at, document.id))

@@ -10,6 +10,7 @@ from astpp_billing.storage.memory.accounts import Accounts
 from astpp_billing.storage.memory.commands import Commands
 from astpp_billing.storage.memory.holds import Holds
 from astpp_billing.storage.memory.ledger import Ledger
+from astpp_billing.storage.memory.orders import Orders
 from astpp_billing.storage.memory.part import Tables
 from astpp_billing.storage.memory.prices import Prices
 from astpp_billing.storage.memory.products import Products
@@ -18,7 +19,7 @@ from astpp_billing.storage.memory.saving import Saving
 from astpp_billing.storage.serial import Turns
 
 
-class MemoryUnitOfWork(Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products):
+class MemoryUnitOfWork(Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products, Orders):
     """One transaction in memory; see `ports.UnitOfWork`, which says what each method does."""
 
     def undo(self) -> None:

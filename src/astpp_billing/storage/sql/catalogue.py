@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from astpp_billing.storage.sql.tables import metadata
 from astpp_billing.storage.sql.types import ExactDecimal, Id, Instant, Micros
@@ -56,4 +56,21 @@ listings = Table(
     Column("can_purchase", Boolean, nullable=False),
     Column("below_cost", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
+)
+
+# orders
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("key", String(512), nullable=False, unique=True),
+    Column("buyer_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("product_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("agreement", Text, nullable=False),  # JSON: see `pricing.products.Agreement`
+    Column("status", String(16), nullable=False),
+    Index("ix_orders_of_buyer", "buyer_id", "at"),
 )

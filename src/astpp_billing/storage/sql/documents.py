@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ class Documents(Part):
             query = query.where(tables.charges.c.account_id == account_id)
         return [charge_of(row) for row in self._all(query)]
 
-    def documents(self, account_id: int | None = None) -> Sequence[Document]:
+    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""
         documents, letterheads = tables.documents, tables.letterheads
         query = select(documents, letterheads.c.content).join(
@@ -45,6 +45,8 @@ class Documents(Part):
         )
         if account_id is not None:
             query = query.where(documents.c.account_id == account_id)
+        if ids is not None:
+            query = query.where(documents.c.id.in_(ids))
         return [document_of(row) for row in self._all(query.order_by(documents.c.issued_at, documents.c.id))]
 
 

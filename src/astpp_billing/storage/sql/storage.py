@@ -17,12 +17,13 @@ from astpp_billing.storage.sql.holds import Holds
 from astpp_billing.storage.sql.ledger import Ledger
 from astpp_billing.storage.sql.maintenance import check_revision
 from astpp_billing.storage.sql.migrations import upgrade
+from astpp_billing.storage.sql.orders import Orders
 from astpp_billing.storage.sql.products import Products
 from astpp_billing.storage.sql.reports import Reports
 from astpp_billing.storage.sql.shared import Shared
 
 
-class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports, Products):
+class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders):
     """One transaction on a SQL database; see `ports.UnitOfWork`."""
 
 

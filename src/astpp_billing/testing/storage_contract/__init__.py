@@ -23,6 +23,7 @@ from astpp_billing.testing.storage_contract.documents import DocumentsContract
 from astpp_billing.testing.storage_contract.holds import HoldsContract
 from astpp_billing.testing.storage_contract.ledger import LedgerContract
 from astpp_billing.testing.storage_contract.locking import LockingContract
+from astpp_billing.testing.storage_contract.orders import OrdersContract
 from astpp_billing.testing.storage_contract.prices import PricesContract
 from astpp_billing.testing.storage_contract.products import ProductsContract
 from astpp_billing.testing.storage_contract.reports import ReportsContract
@@ -43,6 +44,7 @@ class StorageContract(
     LockingContract,
     TransactionsContract,
     ReportsContract,
+    OrdersContract,
     ProductsContract,
 ):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

@@ -31,6 +31,22 @@ def create_table(name: str, *columns: sa.schema.SchemaItem, sqlite_with_rowid: b
 def upgrade() -> None:
     """Create every table of products."""
     create_table(
+        "orders",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(length=512), nullable=False),
+        sa.Column("buyer_id", ID, nullable=False),
+        sa.Column("product_id", ID, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("agreement", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["buyer_id"], ["accounts.id"], name=op.f("fk_orders_buyer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
+        sa.UniqueConstraint("key", name=op.f("uq_orders_key")),
+    )
+    op.create_index("ix_orders_of_buyer", "orders", ["buyer_id", "at"], unique=False)
+    create_table(
         "products",
         sa.Column("id", ID, nullable=False),
         sa.Column("code", sa.String(length=64), nullable=False),

@@ -1,0 +1,83 @@
+"""Orders in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from astpp_billing.clock import to_epoch
+from astpp_billing.errors import AlreadyExists, NotFound
+from astpp_billing.ledger import Order, OrderStatus
+from astpp_billing.pricing import Agreement
+from astpp_billing.storage.sql import catalogue
+from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
+from astpp_billing.storage.sql.part import Part
+from astpp_billing.storage.sql.wire import Insert, Row, Say
+
+_ORDER = ("id", "key", "buyer_id", "product_id", "version", "quantity", "at", "agreement", "status")
+
+
+class Orders(Part):
+    """The part of a unit of work that knows orders."""
+
+    def add_orders(self, orders: Sequence[Order]) -> None:
+        """See `ports.UnitOfWork`: one round trip."""
+        found: list[Row] = [
+            (
+                one.id,
+                one.key,
+                one.buyer_id,
+                one.product_id,
+                one.version,
+                one.quantity,
+                to_epoch(one.at),
+                one.agreement.to_json(),
+                one.status.value,
+            )
+            for one in orders
+        ]
+        if not found:
+            return
+        try:
+            self._send(Say("SAVEPOINT ordering"), Insert(catalogue.orders, _ORDER, found))
+        except BrokenConstraint as error:
+            self._send(Say("ROLLBACK TO SAVEPOINT ordering"))
+            if error.fault is Fault.TAKEN:
+                raise AlreadyExists(f"one of these orders exists already: {error}") from error
+            raise NotFound(f"one of these orders refers to something that does not exist: {error}") from error
+
+    def find_order(self, key: str) -> Order | None:
+        """See `ports.UnitOfWork`."""
+        row = self._first(select(catalogue.orders).where(catalogue.orders.c.key == key))
+        return None if row is None else _order_of(row)
+
+    def order(self, order_id: int) -> Order:
+        """See `ports.UnitOfWork`."""
+        row = self._first(select(catalogue.orders).where(catalogue.orders.c.id == order_id))
+        if row is None:
+            raise NotFound(f"no order has the id {order_id}")
+        return _order_of(row)
+
+    def orders(self, buyer_id: int | None = None) -> Sequence[Order]:
+        """See `ports.UnitOfWork`."""
+        orders = catalogue.orders
+        query = select(orders).order_by(orders.c.at, orders.c.id)
+        if buyer_id is not None:
+            query = query.where(orders.c.buyer_id == buyer_id)
+        return [_order_of(row) for row in self._all(query)]
+
+    def set_order_status(self, order_id: int, status: OrderStatus) -> None:
+        """See `ports.UnitOfWork`."""
+        orders = catalogue.orders
+        found = self._connection.execute(update(orders).where(orders.c.id == order_id).values(status=status.value))
+        if found.rowcount != 1:
+            raise NotFound(f"no order has the id {order_id}")
+
+
+def _order_of(row: Mapping[Any, Any]) -> Order:
+    return Order(
+        **{name: row[name] for name in _ORDER}
+        | {"agreement": Agreement.from_json(row["agreement"]), "status": OrderStatus(row["status"])}
+    )
