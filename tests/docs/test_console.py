@@ -23,7 +23,7 @@ def commands(page: Path) -> list[str]:
 def test_the_commands_of_the_how_tos_work(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(Path(str(files("astpp_billing") / "data")))
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    pages = [DOCS / "how-to" / name for name in ("use-the-command.md", "reports.md")]
+    pages = [DOCS / "how-to" / name for name in ("use-the-command.md", "reports.md", "resell-products.md")]
     script = "\n".join(["set -e -x", *(command for page in pages for command in commands(page))])
 
     done = subprocess.run(
