@@ -17,16 +17,16 @@ from astpp_billing.services.orders import Orders
 from astpp_billing.services.prices import PriceBook, Prices
 from astpp_billing.services.products import Products
 from astpp_billing.services.reports import Reports
+from astpp_billing.services.vouchers import Vouchers
 from astpp_billing.storage import open_storage
 
 
 class Billing:
     """Everything that can be done, by subject.
 
-    `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is
-    sold and who lists it, `calls` authorises calls and settles their records,
-    `documents` runs the billing and finds documents, `ledger` refills wallets and proves them,
-    `orders` sells products.
+    `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is sold and
+    who lists it, `calls` authorises calls and settles their records, `documents` runs the billing and finds documents,
+    `ledger` refills wallets and proves them, `vouchers` makes refill cards, `orders` sells products.
     `policy` says how much is held for a call. One object may be used from several threads. Close it, or use it as a
     context manager.
     """
@@ -42,6 +42,7 @@ class Billing:
         self.ledger = Ledger(storage, self.clock)
         self.orders = Orders(storage, self.clock, book)
         self.reports = Reports(storage)
+        self.vouchers = Vouchers(storage, self.clock)
         self.products = Products(storage, self.clock)
 
     @classmethod

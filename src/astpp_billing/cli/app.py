@@ -124,7 +124,21 @@ def cli(ctx: click.Context, database: str, as_json: bool) -> None:
 
 
 def _add_commands() -> None:
-    from astpp_billing.cli import accounts, cdr, db, demo, fx, holds, init, invoices, ledger, products, rates, reports
+    from astpp_billing.cli import (
+        accounts,
+        cdr,
+        db,
+        demo,
+        fx,
+        holds,
+        init,
+        invoices,
+        ledger,
+        products,
+        rates,
+        reports,
+        vouchers,
+    )
 
     for command in (
         init.init,
@@ -139,6 +153,7 @@ def _add_commands() -> None:
         invoices.invoices,
         ledger.ledger,
         reports.reports,
+        vouchers.vouchers,
     ):
         cli.add_command(command)
 

@@ -25,11 +25,12 @@ from astpp_billing.ledger import (
 from astpp_billing.ports.orders import OrderWork
 from astpp_billing.ports.products import Products
 from astpp_billing.ports.values import Changes, Command, Locked, Seen, Series
+from astpp_billing.ports.vouchers import VoucherWork
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
 
-class UnitOfWork(Products, OrderWork, Protocol):
+class UnitOfWork(Products, OrderWork, VoucherWork, Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises

@@ -15,6 +15,7 @@ from astpp_billing.fx import ExchangeRate
 from astpp_billing.hierarchy import Account, EndpointKind
 from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig
 from astpp_billing.ledger import Charge, Hold, Order, Posting, Used, UsedKey, Wallet
+from astpp_billing.ledger.vouchers import Voucher, VoucherBatch
 from astpp_billing.ports import Command, Series
 from astpp_billing.pricing import Listing, Product, ProductVersion, Rate, RateGroup
 
@@ -49,6 +50,8 @@ class Tables:
     charges: dict[tuple[int, int], Charge] = Factory(dict)  # by the id of the posting, and the position in it
     documents: dict[int, Document] = Factory(dict)
     document_numbers: dict[tuple[int, DocumentKind, str], int] = Factory(dict)
+    voucher_batches: dict[int, VoucherBatch] = Factory(dict)
+    vouchers: dict[str, Voucher] = Factory(dict)  # by the digest of the code
     orders: dict[int, Order] = Factory(dict)
 
 

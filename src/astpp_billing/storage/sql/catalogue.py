@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from astpp_billing.storage.sql.tables import metadata
 from astpp_billing.storage.sql.types import ExactDecimal, Id, Instant, Micros
@@ -73,4 +73,33 @@ orders = Table(
     Column("agreement", Text, nullable=False),  # JSON: see `pricing.products.Agreement`
     Column("status", String(16), nullable=False),
     Index("ix_orders_of_buyer", "buyer_id", "at"),
+)
+
+# refill cards
+
+voucher_batches = Table(
+    "voucher_batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("seller_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("micros", Micros, nullable=False),
+    Column("cards", Integer, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("blocked", Boolean, nullable=False),
+    UniqueConstraint("seller_id", "name"),
+)
+
+vouchers = Table(
+    "vouchers",
+    metadata,
+    Column("batch_id", Id, ForeignKey("voucher_batches.id"), primary_key=True, autoincrement=False),
+    Column("serial", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True),  # of the code, which is kept nowhere
+    Column("blocked", Boolean, nullable=False),
+    Column("account_id", Id),
+    Column("redeemed_at", Instant),
+    Column("posting_key", String(512)),
 )

@@ -29,6 +29,7 @@ from astpp_billing.testing.storage_contract.products import ProductsContract
 from astpp_billing.testing.storage_contract.reports import ReportsContract
 from astpp_billing.testing.storage_contract.saving import SavingContract
 from astpp_billing.testing.storage_contract.transactions import TransactionsContract
+from astpp_billing.testing.storage_contract.vouchers import VouchersContract
 
 __all__ = ["StorageContract", "everything"]
 
@@ -46,5 +47,6 @@ class StorageContract(
     ReportsContract,
     OrdersContract,
     ProductsContract,
+    VouchersContract,
 ):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

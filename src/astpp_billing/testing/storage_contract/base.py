@@ -258,6 +258,7 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "charges": list(work.charges()),
         "documents": list(work.documents()),
         "postings": postings,
+        "vouchers": [(batch, list(work.vouchers(batch.id))) for batch in work.voucher_batches()],
         "commands": [work.find_command(key) for key in keys],
         "seen": [dict(each) for each in (seen.accounts, seen.wallets, seen.configs, seen.calls, seen.holds)],
     }

@@ -60,6 +60,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_products_owner_id"), "products", ["owner_id"], unique=False)
     create_table(
+        "voucher_batches",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("seller_id", ID, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("micros", MICROS, nullable=False),
+        sa.Column("cards", sa.Integer(), nullable=False),
+        sa.Column("made_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=True),
+        sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["seller_id"], ["accounts.id"], name=op.f("fk_voucher_batches_seller_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_voucher_batches")),
+        sa.UniqueConstraint("seller_id", "name", name=op.f("uq_voucher_batches_seller_id_name")),
+    )
+    create_table(
         "listings",
         sa.Column("product_id", ID, autoincrement=False, nullable=False),
         sa.Column("seller_id", ID, autoincrement=False, nullable=False),
@@ -98,5 +113,18 @@ def upgrade() -> None:
         sa.Column("rate_groups", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_product_versions_product_id")),
         sa.PrimaryKeyConstraint("product_id", "version", name=op.f("pk_product_versions")),
+    )
+    create_table(
+        "vouchers",
+        sa.Column("batch_id", ID, autoincrement=False, nullable=False),
+        sa.Column("serial", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("account_id", ID, nullable=True),
+        sa.Column("redeemed_at", INSTANT, nullable=True),
+        sa.Column("posting_key", sa.String(length=512), nullable=True),
+        sa.ForeignKeyConstraint(["batch_id"], ["voucher_batches.id"], name=op.f("fk_vouchers_batch_id")),
+        sa.PrimaryKeyConstraint("batch_id", "serial", name=op.f("pk_vouchers")),
+        sa.UniqueConstraint("digest", name=op.f("uq_vouchers_digest")),
     )
     op.add_column("postings", sa.Column("note", sa.Text(), nullable=True))
