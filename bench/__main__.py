@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from bench import hot_reseller, import_rates, price_cascade, settle_many
+from bench import hot_reseller, import_rates, price_cascade, renew, settle_many
 from bench.result import LeftOut, Result
 
 # Each benchmark is a function that gives a `Result`, or raises `LeftOut` where its database server is not installed.
@@ -17,6 +17,7 @@ BENCHMARKS = (
     settle_many.run_postgres,
     settle_many.run_mariadb,
     hot_reseller.run,
+    renew.run_postgres,
 )
 
 RESULTS = Path(__file__).with_name("results.json")

@@ -17,6 +17,7 @@ from astpp_billing.services.orders import Orders
 from astpp_billing.services.prices import PriceBook, Prices
 from astpp_billing.services.products import Products
 from astpp_billing.services.reports import Reports
+from astpp_billing.services.subscriptions import Subscriptions, start
 from astpp_billing.services.vouchers import Vouchers
 from astpp_billing.storage import open_storage
 
@@ -40,7 +41,8 @@ class Billing:
         self.calls = Calls(storage, self.clock, book, policy)
         self.documents = BillingRuns(storage, self.clock)
         self.ledger = Ledger(storage, self.clock)
-        self.orders = Orders(storage, self.clock, book)
+        self.orders = Orders(storage, self.clock, book, [start])
+        self.subscriptions = Subscriptions(storage, self.clock, book)
         self.reports = Reports(storage)
         self.vouchers = Vouchers(storage, self.clock)
         self.products = Products(storage, self.clock)

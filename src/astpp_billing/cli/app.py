@@ -137,6 +137,7 @@ def _add_commands() -> None:
         products,
         rates,
         reports,
+        subscriptions,
         vouchers,
     )
 
@@ -153,6 +154,7 @@ def _add_commands() -> None:
         invoices.invoices,
         ledger.ledger,
         reports.reports,
+        subscriptions.subscriptions,
         vouchers.vouchers,
     ):
         cli.add_command(command)

@@ -24,13 +24,14 @@ from astpp_billing.ledger import (
 )
 from astpp_billing.ports.orders import OrderWork
 from astpp_billing.ports.products import Products
+from astpp_billing.ports.subscriptions import Subscriptions
 from astpp_billing.ports.values import Changes, Command, Locked, Seen, Series
 from astpp_billing.ports.vouchers import VoucherWork
 from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
 
-class UnitOfWork(Products, OrderWork, VoucherWork, Protocol):
+class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises
@@ -144,10 +145,11 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Protocol):
         keys: Collection[str] = (),
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
+        account_ids: Collection[int] = (),
     ) -> Seen:
         """What is known of the calls with these keys, and of these accounts and all above them.
 
-        Accounts are asked for by number, or by what stands for them; what is not there is left out.
+        Accounts are asked for by number, by what stands for them, or by id; what is not there is left out.
         """
         ...
 

@@ -7,13 +7,15 @@ day ends on its last one, and the anchor is kept, so that 31 January is followed
 
 from __future__ import annotations
 
+import json
 from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any, Self
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from astpp_billing.clock import to_epoch, utc
 from astpp_billing.errors import InvalidValue
@@ -104,6 +106,7 @@ class Step(StrEnum):
     RENEW = "renew"
     PAUSE = "pause"
     RESUME = "resume"
+    CHANGE_PLAN = "change its plan"
     CANCEL_AT_END = "cancel at the period's end"
     CANCEL = "cancel"
     RELEASE = "release"
@@ -113,6 +116,7 @@ LIFE: Mapping[tuple[SubscriptionStatus, Step], SubscriptionStatus] = MappingProx
     {
         (SubscriptionStatus.ACTIVE, Step.RENEW): SubscriptionStatus.ACTIVE,
         (SubscriptionStatus.ACTIVE, Step.PAUSE): SubscriptionStatus.PAUSED,
+        (SubscriptionStatus.ACTIVE, Step.CHANGE_PLAN): SubscriptionStatus.ACTIVE,
         (SubscriptionStatus.ACTIVE, Step.CANCEL_AT_END): SubscriptionStatus.ACTIVE,
         (SubscriptionStatus.ACTIVE, Step.CANCEL): SubscriptionStatus.CANCELLED,
         (SubscriptionStatus.ACTIVE, Step.RELEASE): SubscriptionStatus.RELEASED,
@@ -124,6 +128,29 @@ LIFE: Mapping[tuple[SubscriptionStatus, Step], SubscriptionStatus] = MappingProx
 
 
 @frozen(kw_only=True)
+class Plan:
+    """What a subscription is for: a version of a product, at the prices of an agreement, as text."""
+
+    product_id: int
+    version: int
+    agreement: str
+    description: str
+    recurrence: Recurrence
+    release_unfunded: bool = False
+
+    def to_json(self) -> str:
+        """The plan as text, to be kept."""
+        every, unit = self.recurrence.every, self.recurrence.unit.value
+        return json.dumps(asdict(self, recurse=False) | {"recurrence": [every, unit]})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The plan of a text that `to_json` gave."""
+        found = json.loads(text)
+        return cls(**found | {"recurrence": Recurrence(*found["recurrence"])})
+
+
+@frozen(kw_only=True)
 class Subscription:
     """What one order renews, as it is at one moment.
 
@@ -131,7 +158,8 @@ class Subscription:
     `release_unfunded` are those of the product's version, and `timezone` was the buyer's, when it was ordered: nothing
     of it changes with the product or the account. `period_start` and `period_end` are those of the last period that is
     paid; an active subscription is due from `period_end` on. `reminded_until` is the last `period_end` of which the
-    buyer was reminded. `id` is 0 until it is stored; `revision` grows with every change.
+    buyer was reminded. `next_plan` takes the place of what it is for when the period that is paid ends. `id` is 0 until
+    it is stored; `revision` grows with every change.
     """
 
     id: int = 0
@@ -151,6 +179,7 @@ class Subscription:
     status: SubscriptionStatus = SubscriptionStatus.ACTIVE
     cancel_at_end: bool = False
     reminded_until: datetime | None = None
+    next_plan: Plan | None = None
     revision: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -177,6 +206,27 @@ class Subscription:
         """The subscription with its next period paid."""
         return self._changed(Step.RENEW, period_start=period.start, period_end=period.end)
 
+    def changing(self, plan: Plan) -> Subscription:
+        """The subscription that is for something else from the end of what is paid on."""
+        return self._changed(Step.CHANGE_PLAN, next_plan=plan)
+
+    def changed(self) -> Subscription:
+        """The subscription as it renews: with its next plan, if it has one, whose periods are counted from here on."""
+        plan = self.next_plan
+        if plan is None:
+            return self
+        return evolve(
+            self,
+            product_id=plan.product_id,
+            version=plan.version,
+            agreement=plan.agreement,
+            description=plan.description,
+            recurrence=plan.recurrence,
+            release_unfunded=plan.release_unfunded,
+            anchor=self.period_end,
+            next_plan=None,
+        )
+
     def paused(self) -> Subscription:
         """The subscription that is not charged; the period that is paid runs on."""
         return self._changed(Step.PAUSE)
@@ -201,8 +251,8 @@ class Subscription:
         """The subscription whose buyer was reminded of the next renewal."""
         return evolve(self, reminded_until=self.period_end, revision=self.revision + 1)
 
-    def _changed(self, step: Step, **changes: object) -> Subscription:
+    def _changed(self, step: Step, **changes: Any) -> Subscription:
         status = LIFE.get((self.status, step))
         if status is None:
             raise InvalidValue(f"subscription {self.id} is {self.status}: it cannot {step}")
-        return evolve(self, status=status, revision=self.revision + 1, **changes)  # type: ignore[arg-type]
+        return evolve(self, status=status, revision=self.revision + 1, **changes)

@@ -25,12 +25,18 @@ class Ledger(Part):
         keys: Collection[str] = (),
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
+        account_ids: Collection[int] = (),
     ) -> Seen:
         """See `ports.UnitOfWork`."""
         known = picked(self._tables.endpoints, endpoints)
         named = set(numbers)
         wanted = {account.id for account in self._tables.accounts.values() if account.number in named}
-        accounts = {account.id: account for account in self._with_all_above(wanted | set(known.values()))}
+        accounts = {
+            account.id: account
+            for account in self._with_all_above(
+                wanted | set(known.values()) | picked(self._tables.accounts, account_ids).keys()
+            )
+        }
         return Seen(
             accounts=accounts,
             wallets=picked(self._tables.wallets, accounts),

@@ -18,6 +18,7 @@ from astpp_billing.ledger import Charge, Hold, Order, Posting, Used, UsedKey, Wa
 from astpp_billing.ledger.vouchers import Voucher, VoucherBatch
 from astpp_billing.ports import Command, Series
 from astpp_billing.pricing import Listing, Product, ProductVersion, Rate, RateGroup
+from astpp_billing.pricing.subscriptions import Subscription
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,6 +51,7 @@ class Tables:
     charges: dict[tuple[int, int], Charge] = Factory(dict)  # by the id of the posting, and the position in it
     documents: dict[int, Document] = Factory(dict)
     document_numbers: dict[tuple[int, DocumentKind, str], int] = Factory(dict)
+    subscriptions: dict[int, Subscription] = Factory(dict)
     voucher_batches: dict[int, VoucherBatch] = Factory(dict)
     vouchers: dict[str, Voucher] = Factory(dict)  # by the digest of the code
     orders: dict[int, Order] = Factory(dict)

@@ -16,11 +16,14 @@ from astpp_billing.storage.memory.prices import Prices
 from astpp_billing.storage.memory.products import Products
 from astpp_billing.storage.memory.reports import Reports
 from astpp_billing.storage.memory.saving import Saving
+from astpp_billing.storage.memory.subscriptions import Subscriptions
 from astpp_billing.storage.memory.vouchers import Vouchers
 from astpp_billing.storage.serial import Turns
 
 
-class MemoryUnitOfWork(Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products, Orders, Vouchers):
+class MemoryUnitOfWork(
+    Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products, Orders, Vouchers, Subscriptions
+):
     """One transaction in memory; see `ports.UnitOfWork`, which says what each method does."""
 
     def undo(self) -> None:

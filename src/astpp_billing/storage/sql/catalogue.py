@@ -103,3 +103,30 @@ vouchers = Table(
     Column("redeemed_at", Instant),
     Column("posting_key", String(512)),
 )
+
+# What renews by itself. It has all that a renewal needs, so that thousands are read at once without anything else.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("order_id", Id, nullable=False, index=True),
+    Column("buyer_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("product_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("agreement", Text, nullable=False),  # JSON
+    Column("description", Text, nullable=False),
+    Column("every", Integer, nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("release_unfunded", Boolean, nullable=False),
+    Column("anchor", Instant, nullable=False),
+    Column("period_start", Instant, nullable=False),
+    Column("period_end", Instant, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("cancel_at_end", Boolean, nullable=False),
+    Column("reminded_until", Instant),
+    Column("next_plan", Text),  # JSON
+    Column("revision", Id, nullable=False),
+    Index("ix_subscriptions_due", "status", "period_end", "id"),
+)

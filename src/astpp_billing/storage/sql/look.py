@@ -55,6 +55,7 @@ class Look(Prices):
         keys: Collection[str] = (),
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
+        account_ids: Collection[int] = (),
     ) -> Seen:
         """See `ports.UnitOfWork`."""
         legs = {key: split for key in keys if (split := split_call_key(key)) is not None}
@@ -62,6 +63,8 @@ class Look(Prices):
         asks: list[tuple[str, Ask]] = [("version", Ask(_VERSION))]
         for some in chunks(set(numbers)):
             asks.append(("accounts", Ask(_by_number(places(len(some))), listed("number", some), raw=True)))
+        for of_ids in chunks(set(account_ids)):
+            asks.append(("accounts", Ask(_by_id(places(len(of_ids))), listed("account", of_ids), raw=True)))
         for kind in EndpointKind:
             for some in chunks(values[kind]):
                 given = listed("value", some) | {"kind": kind.value}
@@ -177,6 +180,13 @@ def _with_ancestors(seeds: Select[Any]) -> Select[Any]:
 def _by_number(count: int) -> Select[Any]:
     accounts = tables.accounts.c
     named = accounts.number.in_(parameters("number", count, String()))
+    return _with_ancestors(select(accounts.id, accounts.parent_id).where(named))
+
+
+@lru_cache(maxsize=32)
+def _by_id(count: int) -> Select[Any]:
+    accounts = tables.accounts.c
+    named = accounts.id.in_(parameters("account", count, Id))
     return _with_ancestors(select(accounts.id, accounts.parent_id).where(named))
 
 

@@ -21,10 +21,11 @@ from astpp_billing.storage.sql.orders import Orders
 from astpp_billing.storage.sql.products import Products
 from astpp_billing.storage.sql.reports import Reports
 from astpp_billing.storage.sql.shared import Shared
+from astpp_billing.storage.sql.subscriptions import Subscriptions
 from astpp_billing.storage.sql.vouchers import Vouchers
 
 
-class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders, Vouchers):
+class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders, Vouchers, Subscriptions):
     """One transaction on a SQL database; see `ports.UnitOfWork`."""
 
 

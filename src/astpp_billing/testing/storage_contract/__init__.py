@@ -28,6 +28,7 @@ from astpp_billing.testing.storage_contract.prices import PricesContract
 from astpp_billing.testing.storage_contract.products import ProductsContract
 from astpp_billing.testing.storage_contract.reports import ReportsContract
 from astpp_billing.testing.storage_contract.saving import SavingContract
+from astpp_billing.testing.storage_contract.subscriptions import SubscriptionsContract
 from astpp_billing.testing.storage_contract.transactions import TransactionsContract
 from astpp_billing.testing.storage_contract.vouchers import VouchersContract
 
@@ -48,5 +49,6 @@ class StorageContract(
     OrdersContract,
     ProductsContract,
     VouchersContract,
+    SubscriptionsContract,
 ):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

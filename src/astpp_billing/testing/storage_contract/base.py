@@ -257,6 +257,7 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "holds": list(work.holds()),
         "charges": list(work.charges()),
         "documents": list(work.documents()),
+        "subscriptions": list(work.subscriptions()),
         "postings": postings,
         "vouchers": [(batch, list(work.vouchers(batch.id))) for batch in work.voucher_batches()],
         "commands": [work.find_command(key) for key in keys],

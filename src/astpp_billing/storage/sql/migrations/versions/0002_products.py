@@ -60,6 +60,34 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_products_owner_id"), "products", ["owner_id"], unique=False)
     create_table(
+        "subscriptions",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("order_id", ID, nullable=False),
+        sa.Column("buyer_id", ID, nullable=False),
+        sa.Column("product_id", ID, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("agreement", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("every", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.String(length=16), nullable=False),
+        sa.Column("timezone", sa.String(length=64), nullable=False),
+        sa.Column("release_unfunded", sa.Boolean(), nullable=False),
+        sa.Column("anchor", INSTANT, nullable=False),
+        sa.Column("period_start", INSTANT, nullable=False),
+        sa.Column("period_end", INSTANT, nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("cancel_at_end", sa.Boolean(), nullable=False),
+        sa.Column("reminded_until", INSTANT, nullable=True),
+        sa.Column("next_plan", sa.Text(), nullable=True),
+        sa.Column("revision", ID, nullable=False),
+        sa.ForeignKeyConstraint(["buyer_id"], ["accounts.id"], name=op.f("fk_subscriptions_buyer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
+    )
+    op.create_index(op.f("ix_subscriptions_buyer_id"), "subscriptions", ["buyer_id"], unique=False)
+    op.create_index("ix_subscriptions_due", "subscriptions", ["status", "period_end", "id"], unique=False)
+    op.create_index(op.f("ix_subscriptions_order_id"), "subscriptions", ["order_id"], unique=False)
+    create_table(
         "voucher_batches",
         sa.Column("id", ID, nullable=False),
         sa.Column("seller_id", ID, nullable=False),
