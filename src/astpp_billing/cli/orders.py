@@ -1,0 +1,150 @@
+"""`astpp-billing orders`: what a product costs on every level, buying it, and what was bought."""
+
+from __future__ import annotations
+
+import click
+
+from astpp_billing.cli.app import App
+from astpp_billing.cli.output import Output
+from astpp_billing.cli.tables import Row, printable
+from astpp_billing.money import Money
+from astpp_billing.pricing.orders import NotSold
+from astpp_billing.services.orders import Quote
+
+_quantity = click.option("--quantity", type=int, default=1, show_default=True, help="How many.")
+
+
+@click.group()
+def orders() -> None:
+    """Tell what a product costs on every level, and buy it."""
+
+
+@orders.command()
+@click.argument("buyer", metavar="NUMBER")
+@click.argument("code")
+@_quantity
+@click.pass_obj
+def quote(app: App, buyer: str, code: str, quantity: int) -> None:
+    """Tell what account NUMBER, and everybody above it, would pay for the product CODE; nothing is changed."""
+    product = app.billing.products.get(code)
+    found = app.billing.orders.quote(app.account(buyer), product, quantity)
+    if isinstance(found, NotSold):
+        raise _refusal(found)
+    _show_quote(app.output, code, found)
+
+
+def _show_quote(output: Output, code: str, found: Quote) -> None:
+    numbers = {account.id: account.number for level in found.levels for account in (level.payer, level.payee)}
+    rows: list[Row] = []
+    for level in found.levels:
+        rows.append(
+            {
+                "payer": level.payer.number,
+                "payee": level.payee.number,
+                "what": "order",
+                "price": level.price,
+                "setup_fee": level.setup_fee,
+                "tax": level.tax,
+                "total": level.total,
+            }
+        )
+    for paid in found.commissions:
+        amount = Money.from_micros(paid.amount_micros, paid.currency)
+        rows.append(
+            {"payer": paid.payer.number, "payee": paid.receiver.number, "what": "commission", "total": amount}
+            | dict.fromkeys(("price", "setup_fee", "tax"))
+        )
+    profits = [
+        {"number": numbers[account_id], "profit": [Money.from_micros(micros, it) for it, micros in bag.items()]}
+        for account_id, bag in found.profits.items()
+    ]
+    columns = {
+        "payer": "Payer",
+        "payee": "Payee",
+        "what": "What",
+        "price": "Price",
+        "setup_fee": "Setup fee",
+        "tax": "Tax",
+        "total": "Total",
+    }
+    lacking = None if found.lacking is None else found.lacking.detail
+    more = {"product": code, "version": found.version.version, "quantity": found.quantity}
+    output.rows("payments", rows, columns, **more, at=found.at, profits=profits, lacking=lacking)
+    if lacking is not None:
+        output.say(f"it would be refused now: {lacking}")
+
+
+@orders.command()
+@click.argument("buyer", metavar="NUMBER")
+@click.argument("code")
+@_quantity
+@click.option("--key", required=True, help="What makes the order unique: once for each key, however often it is sent.")
+@click.pass_obj
+def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
+    """Let account NUMBER buy the product CODE; everybody above it pays its price, too, or nobody does."""
+    product = app.billing.products.get(code)
+    found = app.billing.orders.purchase(app.account(buyer), product, quantity, key=key)
+    if isinstance(found, NotSold):
+        raise _refusal(found)
+    order = found.order
+    paid: dict[int, Money] = {}
+    for charge in found.charges:
+        paid[charge.account_id] = paid.get(charge.account_id, Money.zero(charge.currency)) + charge.amount
+    numbers = app.numbers()
+    receipts = [{"number": one.number, "buyer": one.buyer_number, "total": one.total} for one in found.documents]
+    values: Row = {
+        "key": order.key,
+        "buyer": buyer,
+        "product": code,
+        "version": order.version,
+        "quantity": order.quantity,
+        "at": order.at,
+        "repeated": found.repeated,
+        "charged": [{"number": numbers[account_id], "amount": amount} for account_id, amount in paid.items()],
+        "receipts": receipts,
+    }
+    charged = paid.get(order.buyer_id)
+    price = "for nothing" if charged is None else f"for {charged} without tax"
+    done = "had bought" if found.repeated else "has bought"
+    app.output.result(values, f"{buyer} {done} {order.quantity} of {code!r} {price}")
+
+
+@orders.command("list")
+@click.option("--buyer", metavar="NUMBER", help="Only what this account has bought.")
+@click.pass_obj
+def list_(app: App, buyer: str | None) -> None:
+    """List the orders, in the order of time, with what the buyer agreed to pay for one unit."""
+    account = None if buyer is None else app.account(buyer)
+    numbers = app.numbers()
+    codes = {product.id: product.code for product in app.billing.products.all()}
+    rows: list[Row] = []
+    for order in app.billing.orders.orders(account):
+        agreed = order.agreement.levels[0]
+        rows.append(
+            {
+                "key": order.key,
+                "at": order.at,
+                "buyer": numbers[order.buyer_id],
+                "product": codes[order.product_id],
+                "version": order.version,
+                "quantity": order.quantity,
+                "price": Money.from_micros(agreed.price_micros, agreed.currency),
+                "setup_fee": Money.from_micros(agreed.setup_fee_micros, agreed.currency),
+                "status": order.status,
+            }
+        )
+    columns = {
+        "at": "At (UTC)",
+        "key": "Key",
+        "buyer": "Buyer",
+        "product": "Product",
+        "quantity": "Quantity",
+        "price": "Price",
+        "setup_fee": "Setup fee",
+        "status": "Status",
+    }
+    app.output.rows("orders", rows, columns)
+
+
+def _refusal(why: NotSold) -> click.ClickException:
+    return click.ClickException(printable(f"{why.reason}: {why.detail}"))

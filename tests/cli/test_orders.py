@@ -1,0 +1,102 @@
+"""`astpp-billing orders`."""
+
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Command
+
+
+def usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
+
+
+@pytest.fixture
+def seller(shop: Command) -> Command:
+    """A package at 100 and a setup fee of 5, which `agent` resells for 10 percent; `acc1` has 150."""
+    fibre = ("products", "add", "fibre", "--owner", "acme", "--category", "package", "--name", "Fibre")
+    shop.run(*fibre, "--price", "100", "--setup-fee", "5", "--commission-percent", "10", "--valid-from", "2025-01-01")
+    shop.run("products", "opt-in", "agent", "fibre", "--valid-from", "2025-01-01")
+    shop.run("accounts", "change", "agent", "--credit-limit", "150")
+    shop.run("ledger", "refill", "acc1", "150", "--key", "bank 1")
+    return shop
+
+
+def test_a_quote_shows_every_level(seller: Command) -> None:
+    found = seller.json("orders", "quote", "acc1", "fibre")
+
+    level = {"what": "order", "price": usd("100.00"), "setup_fee": usd("5.00"), "tax": usd("0.00")}
+    nothing: dict[str, Any] = {"price": None, "setup_fee": None, "tax": None}
+    assert found["payments"] == [
+        level | {"payer": "acc1", "payee": "agent", "total": usd("105.00")},
+        level | {"payer": "agent", "payee": "acme", "total": usd("105.00")},
+        nothing | {"payer": "acme", "payee": "agent", "what": "commission", "total": usd("10.50")},
+    ]
+    assert found["profits"] == [
+        {"number": "agent", "profit": [usd("10.50")]},
+        {"number": "acme", "profit": [usd("94.50")]},
+    ]
+    assert (found["product"], found["version"], found["quantity"], found["lacking"]) == ("fibre", 1, 1, None)
+    assert seller.json("orders", "list") == {"orders": []}
+
+
+def test_a_quote_says_who_lacks_money(seller: Command) -> None:
+    result = seller.run("orders", "quote", "acc1", "fibre", "--quantity", "2")
+
+    assert "210.00 USD" in result.stdout
+    assert "refused now: account acc1 needs 210.00 USD, and has 150.00 USD" in result.stderr
+
+
+def test_a_product_is_bought_once_for_each_key(seller: Command) -> None:
+    first = seller.json("orders", "buy", "acc1", "fibre", "--key", "o1")
+
+    assert first["charged"] == [
+        {"number": "acc1", "amount": usd("105.00")},
+        {"number": "agent", "amount": usd("105.00")},
+    ]
+    assert first["receipts"] == [{"number": "RCP-000001", "buyer": "acc1", "total": usd("105.00")}]
+    assert (first["buyer"], first["product"], first["repeated"]) == ("acc1", "fibre", False)
+    assert seller.json("orders", "buy", "acc1", "fibre", "--key", "o1") == first | {"repeated": True}
+    assert (
+        seller.out("orders", "buy", "acc1", "fibre", "--key", "o1")
+        == "acc1 had bought 1 of 'fibre' for 105.00 USD without tax\n"
+    )
+    (order,) = seller.json("orders", "list", "--buyer", "acc1")["orders"]
+    assert (order["key"], order["buyer"], order["product"], order["status"]) == ("o1", "acc1", "fibre", "placed")
+    assert (order["price"], order["setup_fee"], order["at"]) == (usd("100.00"), usd("5.00"), first["at"])
+    assert seller.json("orders", "list", "--buyer", "agent") == {"orders": []}
+    assert "o1" in seller.out("orders", "list")
+    seller.run("ledger", "reconcile")
+
+
+def test_a_refusal_names_the_level(seller: Command) -> None:
+    seller.run("accounts", "change", "agent", "--credit-limit", "104")
+
+    told = seller.run("orders", "buy", "acc1", "fibre", "--key", "o1", code=1).stderr
+
+    assert "no money: account agent needs 105.00 USD, and has 104.00 USD" in told
+    assert seller.json("orders", "list") == {"orders": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("acc1", "fibre", "--quantity", "0"), "1 to 1000000 of a product, not 0"),
+        (("nobody", "fibre"), "nobody"),
+        (("acc1", "missing"), "missing"),
+        (("acme", "fibre"), "product of its own"),
+    ],
+)
+def test_what_cannot_be_sold_is_named(seller: Command, arguments: tuple[str, ...], message: str) -> None:
+    assert message in seller.run("orders", "buy", *arguments, "--key", "o1", code=1).stderr
+    assert message in seller.run("orders", "quote", *arguments, code=1).stderr
+
+
+def test_an_order_needs_a_key(seller: Command) -> None:
+    assert "--key" in seller.run("orders", "buy", "acc1", "fibre", code=2).stderr
+
+
+def test_a_product_for_nothing(seller: Command) -> None:
+    gift = ("products", "add", "gift", "--owner", "acme", "--category", "one-time", "--name", "Gift", "--price", "0")
+    seller.run(*gift, "--valid-from", "2025-01-01")
+
+    assert seller.out("orders", "buy", "agent", "gift", "--key", "g") == "agent has bought 1 of 'gift' for nothing\n"
