@@ -18,7 +18,7 @@ from astpp_billing.money import Money
 from astpp_billing.pricing import AgreedCommission, Recurrence, Unit
 from astpp_billing.pricing.orders import NotSoldReason
 from astpp_billing.pricing.subscriptions import SubscriptionStatus
-from astpp_billing.services.renewing import Ended, NotRenewed, Released, Renewed
+from astpp_billing.services.renewing import Ended, Failed, NotRenewed, Released, Renewed
 from astpp_billing.testing.worlds import chain, commission, distributor
 
 
@@ -162,6 +162,22 @@ class TestRenewing:
         assert [len(left), len(rest)] == [3, 1]  # the fourth was renewed with the third
         assert balance(billing, shop.customer) == "940.00 USD"
         assert billing.ledger.reconcile().discrepancies == ()
+
+    @pytest.mark.parametrize("batch_size", [1, 2, 100])
+    def test_one_that_cannot_even_be_read_stands_alone(
+        self, billing: Billing, clock: FixedClock, batch_size: int
+    ) -> None:
+        """It fails with its error and stays due, and the others are renewed."""
+        shop = shop_of(billing)
+        for agreement in (None, "{}", None, None):
+            broken = {} if agreement is None else {"agreement": agreement}
+            subscribe(billing, shop.path, "12", "11", "10", **broken)
+        clock.set(at(2026, 2, 1))
+
+        found = renew(billing, batch_size=batch_size)
+
+        assert [type(one) for one in found] == [Renewed, Failed, Renewed, Renewed]
+        assert [type(one) for one in renew(billing)] == [Failed]
 
     def test_a_batch_has_one_period_at_least(self, billing: Billing) -> None:
         with pytest.raises(InvalidValue, match="at least one period"):
