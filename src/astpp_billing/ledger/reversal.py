@@ -1,0 +1,58 @@
+"""Taking back what was posted, in whole or in parts: how much of each transfer goes back.
+
+Parts are exact shares of the whole. Every amount is rounded once for the sum of all parts so far, half-up, and a part
+is what this sum grows by: whatever the parts are, together they never take back more than the whole, and exactly the
+whole once it is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from attrs import frozen
+
+from astpp_billing.errors import InvalidValue
+from astpp_billing.ledger.posting import Book, Transfer
+from astpp_billing.money import round_half_up
+
+_OF_DOCUMENTS = frozenset({Book.TAX, Book.ROUNDING})
+
+
+@frozen
+class Reversed:
+    """A transfer that takes back one of the transfers of a posting: that at `position`, from 1."""
+
+    position: int
+    transfer: Transfer
+
+
+def reversal(transfers: Sequence[Transfer], before: Fraction, part: Fraction) -> tuple[Reversed, ...]:
+    """What takes back `part` of what was posted, after `before` of it was taken back already; both are shares of 1.
+
+    Taxes and the rounding of documents stay: they are taken back by the documents. What is less than half a micro has
+    no transfer yet. Raises `InvalidValue` for a part that is not positive, or more than is left.
+    """
+    after = _check(before, part)
+    found = []
+    for position, one in enumerate(transfers, 1):
+        if not _OF_DOCUMENTS & {one.source.book, one.target.book}:
+            micros = share(one.micros, after) - share(one.micros, before)
+            if micros:
+                found.append(Reversed(position, Transfer(one.target, one.source, micros)))
+    return tuple(found)
+
+
+def share(micros: int, part: Fraction) -> int:
+    """An exact share of an amount, rounded half-up to whole micros."""
+    return round_half_up(micros * part.numerator, part.denominator)
+
+
+def _check(before: Fraction, part: Fraction) -> Fraction:
+    if type(before) is not Fraction or type(part) is not Fraction:
+        raise TypeError(f"a part is an exact fraction, not {part!r} after {before!r}")
+    if not 0 <= before <= 1:
+        raise InvalidValue(f"what was taken back before is from nothing to the whole, not {before}")
+    if not 0 < part <= 1 - before:
+        raise InvalidValue(f"a part is more than nothing and at most the {1 - before} that is left, not {part}")
+    return before + part
