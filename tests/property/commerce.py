@@ -18,6 +18,7 @@ from astpp_billing.hierarchy import BillingType, ReceiptMode
 from astpp_billing.invoicing import Tax
 from astpp_billing.money import Money
 from astpp_billing.periods import BillingSchedule, Cadence
+from astpp_billing.pricing import Category
 from astpp_billing.testing.worlds import START, Chain, Reseller, call, chain, commission, distributor, offer
 
 CURRENCIES = ("USD", "EUR", "JPY")
@@ -107,7 +108,20 @@ def distinct_records() -> SearchStrategy[list[CallRecord]]:
 Command = tuple[str, tuple[Any, ...]]
 """What to do, and with what; accounts are named by their numbers, calls by their records."""
 
-LEGS = 10
+BOX = "box"
+"""The code of the one product that is bought, where somebody sells it."""
+
+
+def sell_boxes(billing: Billing, shop: Chain) -> None:
+    """Let the admin sell a box, and all resellers offer it, those of both models."""
+    terms: dict[str, Any] = {"price": "1.05", "setup_fee": "0.333333", "commission_percent": 10}
+    box = billing.products.create(shop.admin, BOX, name="A box", category=Category.PACKAGE, **terms)
+    for seller in shop.resellers:
+        own = {} if seller.is_commission_reseller else terms | {"below_cost": True}
+        billing.products.opt_in(seller, box, **own)
+
+
+LEGS = 20
 """How many different calls there are, so that commands meet."""
 
 _accounts = st.sampled_from(["chain-customer", "chain-1", "chain-2", "chain-3", "chain-admin", "chain-provider"])
@@ -131,6 +145,9 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "void": (_legs,),
     "expire": (),
     "refill": (_accounts, st.integers(-1, 10**9), st.sampled_from(CURRENCIES)),
+    "credit": (_accounts, st.integers(0, 10**7), st.sampled_from(CURRENCIES)),
+    "debit": (_accounts, st.integers(0, 10**7), st.sampled_from(CURRENCIES), st.booleans()),
+    "purchase": (_accounts, st.integers(0, 3)),
     "move": (_accounts, _accounts),
     "change": (_accounts, _changes),
     "close": (st.sampled_from(["new", "chain-customer", "chain-3"]),),
@@ -139,14 +156,26 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "reprice": (st.sampled_from(["chain-customer", "chain-1", "missing"]), prices),
     "pass": (st.integers(1, 40).map(lambda turns: timedelta(hours=7 * turns)) | st.just(timedelta(minutes=20)),),
     "bill": (st.booleans(),),
-    "close_period": (st.integers(-1, 40).map(lambda turns: timedelta(hours=7 * turns)),),
+    "close_period": (st.integers(-1, 12).map(lambda turns: timedelta(hours=7 * turns)),),
 }
+usual_calls: SearchStrategy[Command] = st.builds(
+    lambda leg, seconds, days: (
+        "settle",
+        (call("chain-customer", seconds, leg=leg, number="441", started_at=START + days * DAY),),
+    ),
+    _legs,
+    st.integers(1, 300),
+    st.integers(0, 30),
+)
+"""Calls in which nothing is wrong, of which there are more than others."""
+
 CALLS = ("settle",) * 6 + ("settle_many", "settle_many", "retry")
 HOLDS = ("authorize",) * 4 + ("extend", "extend", "void", "expire")
-MONEY = ("refill",)
+MONEY = ("refill", "credit", "debit")
+PURCHASES = ("purchase",)
 PEOPLE = ("change", "change", "move", "close", "open", "tax", "reprice")
-TIME = ("pass", "pass", "bill", "bill", "close_period")
-_OFTEN = (*CALLS, *HOLDS, *MONEY, *MONEY, *PEOPLE, *TIME)
+TIME = ("pass", "pass", "bill", "bill", *("close_period",) * 3)
+_OFTEN = (*CALLS, *HOLDS, *MONEY, *PEOPLE, *TIME)
 
 
 def a_command(names: Sequence[str]) -> SearchStrategy[Command]:
@@ -162,7 +191,7 @@ def commands(most: int = 14) -> SearchStrategy[list[Command]]:
 NOTED = frozenset({"move", "change", "close", "open", "tax", "close_period"})
 """What is noted under its key, all in one place."""
 
-KEYED = NOTED | {"refill", "settle", "settle_many", "authorize"}
+KEYED = NOTED | {"refill", "credit", "debit", "purchase", "settle", "settle_many", "authorize"}
 """What may be sent again: it has a key, by its nature or given to it."""
 
 
@@ -193,6 +222,14 @@ def _run(billing: Billing, key: str, name: str, arguments: Sequence[Any]) -> Any
             return calls.expire_holds()
         case "refill", number, micros, currency:
             return billing.ledger.refill(accounts.get(number), Money.from_micros(micros, currency), key=key)
+        case "credit", number, micros, currency:
+            amount = Money.from_micros(micros, currency)
+            return billing.ledger.credit(accounts.get(number), amount, reason="Goodwill", key=key)
+        case "debit", number, micros, currency, force:
+            amount = Money.from_micros(micros, currency)
+            return billing.ledger.debit(accounts.get(number), amount, reason="Repair", key=key, force=force)
+        case "purchase", number, quantity:
+            return billing.orders.purchase(accounts.get(number), billing.products.get(BOX), quantity, key=key)
         case "reprice", group, price:
             return offer(billing, accounts.get("chain-admin"), group, price)
         case "bill", dry_run:

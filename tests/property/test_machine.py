@@ -19,12 +19,15 @@ from tests.property.commerce import (
     MONEY,
     NOTED,
     PEOPLE,
+    PURCHASES,
     TIME,
     Business,
     Command,
     a_command,
     businesses,
     run,
+    sell_boxes,
+    usual_calls,
 )
 from tests.servers import wipe
 from tests.storage.twins import renamed
@@ -34,8 +37,11 @@ from astpp_billing.calls import Approved, CallRecord, Refused, RefusedReason, Se
 from astpp_billing.calls.admission import Agreement
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import IdempotencyConflict
-from astpp_billing.ledger import Hold, Posting
+from astpp_billing.ledger import Hold, Order, Posting
 from astpp_billing.money import Money
+from astpp_billing.pricing.orders import NotSold
+from astpp_billing.services.adjusting import Short
+from astpp_billing.services.orders import Purchased
 from astpp_billing.storage import open_storage
 from astpp_billing.testing.worlds import START, call
 
@@ -64,6 +70,7 @@ def stored_of(billing: Billing, keys: list[str]) -> Stored:
             "documents": uow.documents(),
             "postings": sorted(uow.postings(), key=lambda posting: posting.key),
             "open": uow.holds(),
+            "orders": uow.orders(),
             "holds": seen.holds,
             "commands": {key: found.at for key in keys if (found := uow.find_command(key)) is not None},
         }
@@ -74,6 +81,10 @@ def plain(value: Any) -> Any:
     match value:
         case Approved():
             return evolve(value, hold=plain(value.hold))
+        case Purchased():
+            return evolve(value, order=plain(value.order))
+        case Order():
+            return evolve(value, id=0, product_id=0)
         case Hold():
             return evolve(value, terms=Agreement.read(value.terms))  # type: ignore[arg-type]  # to be compared only
         case Posting():
@@ -90,7 +101,7 @@ def translated(value: Any, stored: Stored) -> Any:
     """A value in which each account and each document has its place among all as its id."""
     accounts = {account.id: place for place, account in enumerate(stored["accounts"], 1)}
     documents = {document.id: place for place, document in enumerate(stored["documents"], 1)}
-    return renamed(plain(value), lambda one: accounts.get(one, -1), lambda one: documents.get(one, -1))
+    return renamed(plain(value), lambda one: accounts.get(one, -1), lambda one: documents.get(one, -1), int)
 
 
 def assert_same(one: Stored, other: Stored) -> None:
@@ -115,13 +126,21 @@ class TwoBusinesses(RuleBasedStateMachine):
         for billing in self.both:
             billing.close()
 
-    @initialize(business=businesses(), funds=st.lists(st.sampled_from([0, 30_000, 10**9]), min_size=4, max_size=4))
-    def open(self, business: Business, funds: list[int]) -> None:
+    @initialize(
+        business=businesses(),
+        funds=st.lists(st.sampled_from([10**9] * 6 + [30_000, 0]), min_size=4, max_size=4),
+        losses=st.sampled_from([True, True, False]),
+    )
+    def open(self, business: Business, funds: list[int], losses: bool) -> None:
+        """Most have money, and may sell at a loss, as prices are by chance: else nearly all calls were refused."""
         for billing in self.both:
             shop = business.open(billing)
+            sell_boxes(billing, shop)
             for account, micros in zip(shop.path[:-1], funds, strict=False):
                 if micros:
                     billing.ledger.refill(account, Money.from_micros(micros, account.currency), key=account.number)
+            for seller in shop.path[1:] if losses else ():
+                billing.accounts.change(seller, loss_less_routing=True)
         self.look()
 
     def look(self) -> None:
@@ -149,7 +168,9 @@ class TwoBusinesses(RuleBasedStateMachine):
             records, _ = command[1]
             settled = zip(records, result, strict=True)
             self.done += [(key, ("settle", (record,))) for record, one in settled if not isinstance(one, type)]
-        elif command[0] in KEYED and not isinstance(result, type | Refused):  # what was refused may succeed later
+        elif command[0] in KEYED and not isinstance(
+            result, type | Refused | NotSold | Short
+        ):  # what was refused may succeed later
             self.done.append((key, command))
 
     def check_unchanged(self, before: list[Stored]) -> None:
@@ -160,12 +181,30 @@ class TwoBusinesses(RuleBasedStateMachine):
     def calls(self, command: Command) -> None:
         self.do(command)
 
+    @rule(command=usual_calls)
+    def call(self, command: Command) -> None:
+        self.do(command)
+
     @rule(command=a_command(HOLDS))
     def hold(self, command: Command) -> None:
         self.do(command)
 
+    @rule(data=st.data(), then=st.sampled_from(["settle", "settle", "void", "extend"]), seconds=st.integers(0, 900))
+    @precondition(lambda self: self.stored and self.stored[0]["open"])
+    def go_on_with_a_call(self, data: st.DataObject, then: str, seconds: int) -> None:
+        """What is done with a call for which money is held; by chance alone it would be rare."""
+        hold = data.draw(st.sampled_from(self.stored[0]["open"]))
+        _, _, leg = hold.key.rpartition(":")
+        agreement = Agreement.read(hold.terms)
+        record = call(agreement.account, seconds, leg=leg, number=agreement.number, provider=agreement.provider)
+        self.do((then, {"settle": (record,), "void": (leg,), "extend": (leg, seconds + 1)}[then]))
+
     @rule(command=a_command(MONEY))
     def move_money(self, command: Command) -> None:
+        self.do(command)
+
+    @rule(command=a_command(PURCHASES))
+    def buy(self, command: Command) -> None:
         self.do(command)
 
     @rule(command=a_command(PEOPLE))
@@ -231,8 +270,14 @@ def check_repeated(command: Command, result: Any, stored: Stored) -> None:
                 assert hold not in stored["open"] or record.key in {each.key for each in stored["calls"]}
             else:
                 assert result == Approved(Agreement.read(hold.terms).max_seconds, hold, repeated=True)
-        case "refill", _:
+        case (("refill" | "credit" | "debit"), _):
             assert result in stored["postings"]
+        case "purchase", _:
+            assert isinstance(result, Purchased)
+            assert result.repeated
+            assert result.order in stored["orders"]
+            key = result.order.posting_key
+            assert list(result.charges) == [each for each in stored["charges"] if each.posting_key == key]
         case ("tax", _) | ("close_period", _):
             assert not isinstance(result, type)
         case _:
@@ -257,8 +302,12 @@ def with_other_content(command: Command) -> Command:
     match command:
         case ("settle" | "authorize") as name, (record,):
             return name, (evolve(record, number=record.number + "9"),)
-        case "refill", (number, micros, currency):
-            return "refill", (number, micros + 1, currency)
+        case ("refill" | "credit") as name, (number, micros, currency):
+            return name, (number, micros + 1, currency)
+        case "debit", (number, micros, currency, force):
+            return "debit", (number, micros + 1, currency, force)
+        case "purchase", (number, quantity):
+            return "purchase", (number, quantity + 1)
         case "close_period", (after,):
             return "close_period", (after - timedelta(seconds=1),)
         case "move", (number, parent):

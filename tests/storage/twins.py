@@ -1,6 +1,7 @@
 """Two storages on which the same is done: what the machine of `test_equivalence` is built on.
 
-Each storage has ids of its own for accounts and documents. The machine has others, from 1, which mean the same on both.
+Each storage has ids of its own for accounts, documents and products. The machine has others, from 1, which mean
+the same on both.
 """
 
 import re
@@ -18,22 +19,35 @@ from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing import Document
 from astpp_billing.ledger import MATERIALISED
 from astpp_billing.ports import Changes, Series, Storage, UnitOfWork
+from astpp_billing.pricing import Product
 from astpp_billing.storage import open_storage
 from astpp_billing.testing.storage_contract import everything
 
 NOWHERE = 10**6
 """Added to an id that stands for nothing, so that it is nothing's on any storage."""
 
-ACCOUNT_IDS = {"account_id", "parent_id", "owner_id", "issuer_id", "seller_id"}
+ACCOUNT_IDS = {
+    "account_id",
+    "parent_id",
+    "owner_id",
+    "issuer_id",
+    "seller_id",
+    "buyer_id",
+    "payer_id",
+    "payee_id",
+    "receiver_id",
+}
 HAVE_ACCOUNT_IDS = (Account, AgreedAccount)
 
 PERIOD_KEY = re.compile("((?:invoice|receipt):)([0-9]+)(:.*)")
 """The key of what is posted with a document, which has its account's id in it."""
 
 
-def renamed(value: Any, account: Callable[[int], int], document: Callable[[int], int]) -> Any:
-    """A value with other ids of accounts and documents, wherever they are in it."""
-    inner = partial(renamed, account=account, document=document)
+def renamed(
+    value: Any, account: Callable[[int], int], document: Callable[[int], int], product: Callable[[int], int]
+) -> Any:
+    """A value with other ids of accounts, documents and products, wherever they are in it."""
+    inner = partial(renamed, account=account, document=document, product=product)
     if isinstance(value, Mapping):
         return {account(key) if type(key) is int else inner(key): inner(each) for key, each in value.items()}
     if isinstance(value, tuple) and value and type(value[0]) is int:  # a series, or an account's day
@@ -53,6 +67,8 @@ def renamed(value: Any, account: Callable[[int], int], document: Callable[[int],
             new: Any = account(old)
         elif each.name == "document_id" or (each.name == "id" and isinstance(value, Document)):
             new = document(old)
+        elif each.name == "product_id" or (each.name == "id" and isinstance(value, Product)):
+            new = product(old)
         else:
             new = inner(old)
         if new != old:
@@ -62,13 +78,14 @@ def renamed(value: Any, account: Callable[[int], int], document: Callable[[int],
 
 @define
 class Names:
-    """What the machine's ids of accounts and documents are on one storage."""
+    """What the machine's ids of accounts, documents and products are on one storage."""
 
     accounts: dict[int, int] = Factory(dict)
     documents: dict[int, int] = Factory(dict)
+    products: dict[int, int] = Factory(dict)
 
     def copy(self) -> "Names":
-        return Names(dict(self.accounts), dict(self.documents))
+        return Names(dict(self.accounts), dict(self.documents), dict(self.products))
 
     def account(self, number: int) -> int:
         return self.accounts.get(number, NOWHERE + number)
@@ -76,13 +93,19 @@ class Names:
     def document(self, number: int) -> int:
         return self.documents.get(number, NOWHERE + number)
 
+    def product(self, number: int) -> int:
+        return self.products.get(number, NOWHERE + number)
+
     def there(self, value: Any) -> Any:
-        return renamed(value, self.account, self.document)
+        return renamed(value, self.account, self.document, self.product)
 
     def here(self, value: Any) -> Any:
-        accounts = {there: number for number, there in self.accounts.items()}
-        documents = {there: number for number, there in self.documents.items()}
-        return renamed(value, lambda one: accounts.get(one, one), lambda one: documents.get(one, one))
+        maps = [{there: one for one, there in ids.items()} for ids in (self.accounts, self.documents, self.products)]
+        return renamed(value, *(partial(_known, ids) for ids in maps))
+
+
+def _known(ids: Mapping[int, int], one: int) -> int:
+    return ids.get(one, one)
 
 
 Command = Callable[[UnitOfWork, Names], object]
@@ -147,6 +170,14 @@ class Twins(RuleBasedStateMachine):
         for names, new in zip(self.names, found, strict=True):
             if isinstance(new, Account):
                 names.accounts[len(names.accounts) + 1] = new.id
+        one, other = (names.here(new) for names, new in zip(self.names, found, strict=True))
+        assert one == other
+
+    def learn_product(self, product: Product) -> None:
+        found = self.each(lambda work, names: work.add_product(names.there(product)))
+        for names, new in zip(self.names, found, strict=True):
+            if isinstance(new, Product):
+                names.products[len(names.products) + 1] = new.id
         one, other = (names.here(new) for names, new in zip(self.names, found, strict=True))
         assert one == other
 
