@@ -13,6 +13,7 @@ from astpp_billing.services.admission import POLICY
 from astpp_billing.services.billing_runs import BillingRuns
 from astpp_billing.services.calls import Calls
 from astpp_billing.services.ledger import Ledger
+from astpp_billing.services.minutes import include
 from astpp_billing.services.orders import Orders
 from astpp_billing.services.prices import PriceBook, Prices
 from astpp_billing.services.products import Products

@@ -14,6 +14,8 @@ from tests.services.holding import approved, attempt, fund
 from astpp_billing.billing import Billing
 from astpp_billing.calls import CallRecord
 from astpp_billing.clock import FixedClock
+from astpp_billing.ports import Changes
+from astpp_billing.pricing.allowances import Grant
 from astpp_billing.testing.worlds import START, Chain, chain, distributor
 
 DELAY_SECONDS = 0.02
@@ -101,3 +103,20 @@ def test_the_line_is_as_slow_as_it_says(far: Far) -> None:
     measured = far.measure(lambda: settled(far.billing, far.shop.call(60)))
 
     assert 1 <= measured.flights <= measured.round_trips
+
+
+def test_included_minutes_cost_no_waiting(far: Far) -> None:
+    """They are seen, held and taken along with everything else."""
+    levels = tuple(account.id for account in far.shop.path[:-1])
+    with far.billing.storage.begin() as uow:
+        (grant_id,) = uow.reserve_ids(1)
+        included = Grant(
+            id=grant_id, account_id=levels[0], source="order 1", seconds=10**6, starts_at=START, levels=levels
+        )
+        uow.save(Changes(granted=[included]))
+
+    assert far.within(4, lambda call: approved(far.billing, attempt(call)))
+    assert far.within(5, lambda call: settled(far.billing, call))
+    assert far.within(5, lambda call: settled(far.billing, call), authorised=True)
+    with far.billing.storage.snapshot() as uow:
+        assert sum(used.seconds for used in uow.minutes_used()) >= 120

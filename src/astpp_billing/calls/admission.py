@@ -16,9 +16,10 @@ from astpp_billing.calls.record import MAX_SECONDS
 from astpp_billing.clock import from_epoch, to_epoch
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
 from astpp_billing.hierarchy import Account, Path, ResellerModel
-from astpp_billing.ledger import HeldLevel, Hold
+from astpp_billing.ledger import HeldLevel, HeldMinutes, Hold
 from astpp_billing.money import Money
 from astpp_billing.pricing import Cascade, NotPriced, PathTerms
+from astpp_billing.pricing.allowances import Grant, most_seconds, price_rest, take
 
 
 @frozen(kw_only=True)
@@ -51,12 +52,14 @@ class Offer:
     """What can be held for a call: the price of exactly `seconds` on each level; it may last `max_seconds`.
 
     `limit` is the account whose money allows for no more, None where the policy's longest call is what ends it.
+    `minutes` are the included ones among these seconds, which are not in the price.
     """
 
     max_seconds: int
     seconds: int
     levels: tuple[HeldLevel, ...]
     limit: Account | None = None
+    minutes: tuple[HeldMinutes, ...] = ()
 
 
 def check_losses(cascade: Cascade, terms: PathTerms, at: datetime) -> Refused | None:
@@ -74,29 +77,43 @@ def check_losses(cascade: Cascade, terms: PathTerms, at: datetime) -> Refused | 
     return None
 
 
-def affordable(terms: PathTerms, available: Mapping[int, int], longest: int) -> tuple[int, Account | None]:
+def affordable(
+    terms: PathTerms, available: Mapping[int, int], longest: int, grants: Sequence[Grant] = ()
+) -> tuple[int, Account | None]:
     """The longest call, up to `longest` seconds, that every account on the path can pay for, and whose money ends it.
 
     `available` is what each payer may spend, by account id, in micros of its currency. Every level is paid of the
-    payer's own: a commission that it will be paid does not count.
+    payer's own: a commission that it will be paid does not count. `grants` are the included minutes that the call uses
+    first, in the order of use; who has less than nothing is refused all the same.
     """
     most, limit = longest, None
     for level in terms.levels:
         funds = available[level.payer.id]
         payable = level.max_seconds(funds, longest) if funds >= 0 else 0
+        if grants and funds >= 0:
+            payable = most_seconds(grants, level.payer.id, payable, longest)
         if payable < most:
             most, limit = payable, level.payer
     return most, limit
 
 
 def make_offer(
-    cascade: Cascade, number: str, at: datetime, available: Mapping[int, int], seconds: int, longest: int
+    cascade: Cascade,
+    number: str,
+    at: datetime,
+    available: Mapping[int, int],
+    seconds: int,
+    longest: int,
+    grants: Sequence[Grant] = (),
 ) -> Offer | Refused:
-    """Hold what up to `seconds` of a call to `number` cost by the prices of an instant, as far as the money goes."""
+    """Hold what up to `seconds` of a call to `number` cost by the prices of an instant, as far as the money goes.
+
+    What `grants` cover, in the order of use, is held of them, and the price is that of the rest.
+    """
     terms = cascade.terms(number, at)
     if isinstance(terms, NotPriced):
         return _unpriced(terms)
-    most, limit = affordable(terms, available, longest)
+    most, limit = affordable(terms, available, longest, grants)
     if not most:
         assert limit is not None  # the longest call is not 0 seconds
         funds = Money.from_micros(available[limit.id], limit.currency)
@@ -108,8 +125,19 @@ def make_offer(
     covered = min(most, seconds)
     call = cascade.price(number, covered, at)
     assert not isinstance(call, NotPriced)  # it is no longer than the whole
+    split = take(grants, covered)
+    call = price_rest(call, split, lambda rest: cascade.price(number, rest, at))
     amounts = zip(terms.levels, call.amounts, strict=False)  # without the amount of the termination
-    return Offer(most, covered, tuple(HeldLevel(level.payer.id, micros) for level, micros in amounts), limit)
+    held: dict[int, int] = {}
+    for grant, taken in split.taken:
+        held[grant.id] = held.get(grant.id, 0) + taken
+    return Offer(
+        max_seconds=most,
+        seconds=covered,
+        levels=tuple(HeldLevel(level.payer.id, micros) for level, micros in amounts),
+        limit=limit,
+        minutes=tuple(HeldMinutes(grant_id, taken) for grant_id, taken in sorted(held.items())),
+    )
 
 
 def _unpriced(call: NotPriced) -> Refused:
@@ -128,6 +156,7 @@ def new_hold(
         placed_at=now,
         expires_at=expires,
         levels=offer.levels,
+        minutes=offer.minutes,
         seconds=offer.seconds,
         terms=Agreement.of(attempt.number, parties, at, offer.max_seconds).text(),
     )
@@ -140,6 +169,7 @@ def longer_hold(hold: Hold, offer: Offer, expires: datetime) -> Hold:
         hold,
         expires_at=max(hold.expires_at, expires),
         levels=tuple(evolve(one, micros=max(one.micros, held[one.account_id])) for one in offer.levels),
+        minutes=offer.minutes,
         seconds=offer.seconds,
         terms=evolve(Agreement.read(hold.terms), max_seconds=offer.max_seconds).text(),
     )

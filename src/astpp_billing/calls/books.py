@@ -56,13 +56,16 @@ def call_charges(record: CallRecord, call: PricedCall, documents: Mapping[int, i
     """What stands on each payer's document: one charge for every level that costs something; the buyer first.
 
     `documents` are the ids of those that are issued at once, by the account that they go to. The transfers of these
-    levels are the first ones of the call's posting, in the same order, as `Charge.position` says.
+    levels are the first ones of the call's posting, in the same order, as `Charge.position` says. Seconds that included
+    minutes cover are not charged, and the detail tells how many.
     """
-    key, at, number, seconds = record.key, record.started_at, record.number, call.seconds
+    key, at, number = record.key, record.started_at, record.number
     charges: list[Charge] = []
-    for terms, micros in zip(call.terms.levels, call.amounts, strict=False):
+    for index, (terms, micros) in enumerate(zip(call.terms.levels, call.amounts, strict=False)):
         if micros:
             rate = terms.rate
+            seconds = call.seconds_at(index)
+            included = "" if seconds == call.seconds else f"{call.seconds - seconds} of {call.seconds} s are included\n"
             charges.append(
                 Charge(
                     account_id=terms.payer.id,
@@ -70,7 +73,7 @@ def call_charges(record: CallRecord, call: PricedCall, documents: Mapping[int, i
                     position=len(charges) + 1,
                     at=at,
                     description=rate.destination or rate.prefix,
-                    detail=terms.tariff.wording(rate).text(seconds, terms.conversion, micros),
+                    detail=included + terms.tariff.wording(rate).text(seconds, terms.conversion, micros),
                     number=number,
                     seconds=seconds,
                     micros=micros,

@@ -2,7 +2,7 @@
 
 from astpp_billing.ledger.charge import Charge, ChargeKind
 from astpp_billing.ledger.entry import Entry, FlowGroup
-from astpp_billing.ledger.hold import HeldLevel, Hold, HoldState
+from astpp_billing.ledger.hold import HeldLevel, HeldMinutes, Hold, HoldState
 from astpp_billing.ledger.order import Order, OrderStatus, order_posting_key
 from astpp_billing.ledger.posting import (
     MATERIALISED,
@@ -31,6 +31,7 @@ __all__ = [
     "Flow",
     "FlowGroup",
     "HeldLevel",
+    "HeldMinutes",
     "Hold",
     "HoldState",
     "LedgerAccount",

@@ -34,13 +34,26 @@ class HeldLevel:
             raise InvalidValue(f"a hold reserves a positive amount, not {self.micros} micros")
 
 
+@frozen
+class HeldMinutes:
+    """What is reserved of included minutes, in seconds of one grant."""
+
+    grant_id: int
+    seconds: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.seconds < 1:
+            raise InvalidValue(f"a hold reserves a second at least, not {self.seconds}")
+
+
 @frozen(kw_only=True)
 class Hold:
     """Money reserved for one event, in the wallets of all that will be charged for it.
 
     `key` is that of the event's posting (for a call: `CallRecord.key`). `account_id` is the buyer. `seconds` is how
-    long a call the hold pays for. `fingerprint` stands for the command's content. `terms` is what was agreed, as text
-    that only who placed the hold understands. It lapses at `expires_at`, unless it has ended before.
+    long a call the hold pays for, with the included `minutes` that are reserved besides. `fingerprint` stands for the
+    command's content. `terms` is what was agreed, as text that only who placed the hold understands. It lapses at
+    `expires_at`, unless it has ended before.
     """
 
     key: str = field(converter=check_key)
@@ -49,6 +62,7 @@ class Hold:
     placed_at: datetime = field(converter=utc)
     expires_at: datetime = field(converter=utc)
     levels: tuple[HeldLevel, ...]
+    minutes: tuple[HeldMinutes, ...] = ()
     seconds: int = 0
     terms: str = ""
     state: HoldState = HoldState.OPEN
@@ -58,3 +72,5 @@ class Hold:
             raise InvalidValue(f"hold {self.key} ends at {self.expires_at}, before it begins at {self.placed_at}")
         if len({level.account_id for level in self.levels}) < len(self.levels):
             raise InvalidValue(f"hold {self.key} has two amounts for one account")
+        if len({one.grant_id for one in self.minutes}) < len(self.minutes):
+            raise InvalidValue(f"hold {self.key} reserves minutes of one grant twice")

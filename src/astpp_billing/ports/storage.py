@@ -22,6 +22,7 @@ from astpp_billing.ledger import (
     Used,
     Wallet,
 )
+from astpp_billing.ports.allowances import AllowanceWork
 from astpp_billing.ports.orders import OrderWork
 from astpp_billing.ports.products import Products
 from astpp_billing.ports.subscriptions import Subscriptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attrs import Factory, define, field, frozen
@@ -12,6 +12,8 @@ from astpp_billing.clock import utc
 from astpp_billing.hierarchy import Account, EndpointKind
 from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig
 from astpp_billing.ledger import Charge, Hold, HoldState, Posting, Used, UsedKey, Wallet, check_key
+from astpp_billing.ports.allowances import Carry, Withdrawal
+from astpp_billing.pricing.allowances import Grant, MinutesUsed
 
 Series = tuple[int, DocumentKind]
 """The numbers of one kind of document of one issuer."""
@@ -23,7 +25,8 @@ class Seen:
 
     `accounts` has every account that was asked for and all above it, by id; `wallets` has their wallets, whose epochs
     are no newer than the accounts, and `configs` what issuers among them print. `endpoints` says for whom a user or an
-    address stands; `calls` and `holds` are those that have one of the keys.
+    address stands; `calls` and `holds` are those that have one of the keys. `grants` are the included minutes of those
+    that were asked for, by account id, in the order of their ids.
     """
 
     accounts: Mapping[int, Account]
@@ -32,6 +35,7 @@ class Seen:
     endpoints: Mapping[tuple[EndpointKind, str], int]
     calls: Mapping[str, CallEntry]
     holds: Mapping[str, Hold]
+    grants: Mapping[int, Sequence[Grant]] = field(factory=dict)
 
 
 @frozen
@@ -59,7 +63,8 @@ class Changes:
     Documents have their ids (`UnitOfWork.reserve_ids`), and charges name them, or are put on them by `placed`. `calls`
     are new, `retried` replace unrated ones. `used` adds to the figures of local days. `numbers` says how many numbers
     of a series were given out, beginning after the last one that `lock` has told. `ended` are open holds and what they
-    become; what they reserve is given back.
+    become; what they reserve is given back. `granted` are new included minutes, with ids from `reserve_ids`, and
+    `minutes` what calls have taken of them; see `AllowanceWork` for `withdrawn` and `carried`.
     """
 
     postings: list[Posting] = Factory(list)
@@ -71,6 +76,10 @@ class Changes:
     used: dict[UsedKey, Used] = Factory(dict)
     numbers: dict[Series, int] = Factory(dict)
     ended: list[tuple[Hold, HoldState]] = Factory(list)
+    withdrawn: list[Withdrawal] = Factory(list)
+    carried: list[Carry] = Factory(list)
+    granted: list[Grant] = Factory(list)
+    minutes: list[MinutesUsed] = Factory(list)
 
 
 @frozen(kw_only=True)

@@ -176,7 +176,7 @@ class PricedCall:
     @property
     def levels(self) -> tuple[Level, ...]:
         """What each account on the path pays to its parent; the buyer first."""
-        return tuple(map(self._level, self.terms.levels, self.amounts))
+        return tuple(self._level(index, terms) for index, terms in enumerate(self.terms.levels))
 
     @property
     def commissions(self) -> tuple[Commission, ...]:
@@ -187,10 +187,15 @@ class PricedCall:
     def termination(self) -> Level | None:
         """What the admin pays the provider, where that is known."""
         terms = self.terms.termination
-        return None if terms is None else self._level(terms, self.amounts[-1])
+        return None if terms is None else self._level(len(self.amounts) - 1, terms)
 
-    def _level(self, terms: LevelTerms, amount: int) -> Level:
-        return Level(terms, self.seconds, terms.terms.micros(self.seconds), amount)
+    def seconds_at(self, index: int) -> int:
+        """The seconds that the `index`-th of `amounts` pays for."""
+        return self.seconds
+
+    def _level(self, index: int, terms: LevelTerms) -> Level:
+        seconds = self.seconds_at(index)
+        return Level(terms, seconds, terms.terms.micros(seconds), self.amounts[index])
 
     def profits(self) -> dict[int, Bag]:
         """What each seller on the path is left with, by account id: earned in its child's currency, paid in its own.
@@ -216,3 +221,14 @@ class PricedCall:
     def losses(self, rates: ExchangeRates, at: datetime) -> tuple[Account, ...]:
         """The resellers that sell this call below what they pay for it, as `PathTerms.losses` says."""
         return self.terms.losses(rates, at)
+
+
+@frozen(slots=False)
+class CoveredCall(PricedCall):
+    """A call of which included minutes cover a part: `rests` are the seconds that each of `amounts` pays for."""
+
+    rests: tuple[int, ...]
+
+    def seconds_at(self, index: int) -> int:
+        """The seconds that the `index`-th of `amounts` pays for."""
+        return self.rests[index]

@@ -31,7 +31,9 @@ from astpp_billing.ledger import Hold, HoldState
 from astpp_billing.money import MAX_MICROS
 from astpp_billing.ports import Changes, Seen, Storage, UnitOfWork
 from astpp_billing.pricing import NotPriced
+from astpp_billing.pricing.allowances import in_order
 from astpp_billing.services.again import again
+from astpp_billing.services.minutes import own_first
 from astpp_billing.services.prices import PriceBook
 
 POLICY = HoldPolicy()
@@ -90,7 +92,11 @@ class Admission:
     @again
     def _authorize(self, attempt: CallAttempt) -> Admitted | None:
         with self._storage.begin() as uow:
-            seen = uow.look(keys=(attempt.key,), numbers=party_numbers(attempt), endpoints=payer_endpoints(attempt))
+            now = self._clock.now()
+            at = now if attempt.at is None else attempt.at
+            seen = uow.look(
+                keys=(attempt.key,), numbers=party_numbers(attempt), endpoints=payer_endpoints(attempt), since=at
+            )
             known = _known(attempt, seen)
             if known is not None:
                 return known
@@ -99,8 +105,6 @@ class Admission:
             parties = directory.parties(attempt, buyer) if isinstance(buyer, Account) else buyer
             if isinstance(parties, Unpayable):
                 return _refused(parties)
-            now = self._clock.now()
-            at = now if attempt.at is None else attempt.at
             offer = self._offer(uow, seen, attempt, parties, at)
             if isinstance(offer, Refused):
                 return offer
@@ -119,14 +123,20 @@ class Admission:
         losing = None if isinstance(terms, NotPriced) else check_losses(cascade, terms, at)
         policy = self._policy
         return losing or make_offer(
-            cascade, attempt.number, at, _available(seen), policy.slice_seconds, policy.longest_seconds
+            cascade,
+            attempt.number,
+            at,
+            _available(seen),
+            policy.slice_seconds,
+            policy.longest_seconds,
+            in_order(seen.grants.get(parties.path[0].id, ()), attempt.number, at),
         )
 
     @again
     def _extend(self, key: str, seconds: int) -> Admitted | None:
         with self._storage.begin() as uow:
             agreement = Agreement.read(_found(uow.find_hold(key), key).terms)
-            seen = uow.look(keys=(key,), numbers=party_numbers(agreement))
+            seen = uow.look(keys=(key,), numbers=party_numbers(agreement), since=agreement.at)
             hold = seen.holds[key]
             if hold.state is not HoldState.OPEN or key in seen.calls:
                 return _ended(hold, seen)
@@ -157,7 +167,9 @@ class Admission:
         for level in hold.levels:
             if available[level.account_id] >= 0:  # else it has spent what the hold reserves, and gets nothing more
                 available[level.account_id] += level.micros
-        offer = make_offer(cascade, agreement.number, agreement.at, available, seconds, self._policy.longest_seconds)
+        grants = own_first(hold, seen.grants.get(hold.account_id, ()), agreement.number, agreement.at)
+        longest = self._policy.longest_seconds
+        offer = make_offer(cascade, agreement.number, agreement.at, available, seconds, longest, grants)
         if isinstance(offer, Refused) or offer.seconds > hold.seconds:
             return offer
         detail = f"the hold pays for {hold.seconds} s, and no more is possible"

@@ -29,7 +29,9 @@ from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.ledger import Hold, HoldState
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing import Cascade, NotPriced, PricedCall
+from astpp_billing.pricing.allowances import MinutesUsed, Split, price_rest
 from astpp_billing.services.issuing import Form, issuer_of
+from astpp_billing.services.minutes import Left
 from astpp_billing.services.prices import PriceBook
 
 
@@ -98,6 +100,7 @@ class Decisions:
         self._forms: dict[int, Form] = {}
         self._configs = dict(seen.configs)
         self._first: dict[str, int] = {}
+        self._left = Left(seen.grants) if seen.grants else None
 
     def add(self, record: CallRecord) -> None:
         """Decide about a record, unless its key is known already."""
@@ -146,9 +149,11 @@ class Decisions:
 
     def _decide(self, record: CallRecord, key: str, entries: list[CallEntry]) -> Decided:
         hold = self._seen.holds.get(key)
-        decided = self._rate(record, hold)
         if hold is not None and hold.state is HoldState.OPEN:
             self.changes.ended.append((hold, HoldState.POSTED))
+            if self._left is not None:
+                self._left.give_back(hold)
+        decided = self._rate(record, hold)
         entries.append(decided.entry)
         return decided
 
@@ -165,10 +170,19 @@ class Decisions:
         call = way.cascade.price(record.number, record.seconds, at)
         if isinstance(call, NotPriced):
             return self._unrated(record, buyer, UnratedReason(call.reason.value), call.detail)
+        if self._left is not None and call.terms.levels:
+            call = self._use_minutes(
+                record, call, self._left.take(buyer.id, record.number, at, record.seconds), way, at
+            )
         if way.books is None:
             way.books = PathBooks(call.terms)
             self._taken.append(way)
         return self._rated(record, buyer, Priced(call, way, way.books))
+
+    def _use_minutes(self, record: CallRecord, call: PricedCall, split: Split, way: Way, at: datetime) -> PricedCall:
+        """What a call costs without the seconds that grants cover, which are noted."""
+        self.changes.minutes += [MinutesUsed(record.key, grant.id, seconds) for grant, seconds in split.taken]
+        return price_rest(call, split, lambda rest: way.cascade.price(record.number, rest, at))
 
     def _way(self, parties: Parties, hold: Hold | None, at: datetime) -> tuple[Way, datetime]:
         """The way of a call, and the instant whose prices hold: those of the agreement, if it was authorised."""

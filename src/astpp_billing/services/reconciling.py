@@ -11,6 +11,7 @@ from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import Account
 from astpp_billing.ledger import MATERIALISED, Book, Charge, LedgerAccount, Posting, Reason, Transfer
 from astpp_billing.ports import UnitOfWork
+from astpp_billing.services.minutes_proof import prove_minutes
 from astpp_billing.services.proof import Check, Discrepancy, compare, prove_history
 
 
@@ -29,11 +30,12 @@ class Reconciliation:
 
 
 def prove_all(uow: UnitOfWork) -> Reconciliation:
-    """Prove every balance, hold, charge, call and document; `uow` must not see what others change meanwhile."""
+    """Prove balances, holds, charges, calls, documents and minutes; `uow` must not see what others change meanwhile."""
     accounts = uow.accounts()
     numbers = {account.id: account.number for account in accounts}
     compared, wrong = _balances(uow, numbers)
     wrong += compare(_held(uow, accounts))
+    wrong += prove_minutes(uow, accounts)
     charges: dict[str, list[Charge]] = {}
     documents, unread = 0, False
     for account in accounts:

@@ -91,6 +91,7 @@ def _look(uow: UnitOfWork, records: Sequence[CallRecord]) -> Seen:
         keys={record.key for record in records},
         numbers={number for record in records for number in party_numbers(record)},
         endpoints={endpoint for record in records for endpoint in payer_endpoints(record)},
+        since=min(record.started_at for record in records),
     )
 
 

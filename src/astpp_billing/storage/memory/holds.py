@@ -9,12 +9,13 @@ from attrs import evolve
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
-from astpp_billing.ledger import HeldLevel, Hold, HoldState
+from astpp_billing.ledger import HeldLevel, HeldMinutes, Hold, HoldState
 from astpp_billing.money import MAX_MICROS
-from astpp_billing.storage.memory.part import Part
+from astpp_billing.storage.memory.allowances import Allowances
+from astpp_billing.storage.minutes import more_minutes
 
 
-class Holds(Part):
+class Holds(Allowances):
     """The part of a unit of work that knows what money is reserved."""
 
     def place_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
@@ -23,7 +24,7 @@ class Holds(Part):
         if hold.key in self._tables.holds:
             raise AlreadyExists(f"hold {hold.key} exists already")
         self._need_account(hold.account_id)
-        return self._reserve(hold, hold.levels, epochs)
+        return self._reserve(hold, hold.levels, hold.minutes, epochs)
 
     def extend_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
         """See `ports.UnitOfWork`."""
@@ -33,9 +34,11 @@ class Holds(Part):
             raise NotFound(f"no hold has the key {hold.key!r}")
         if stored.state is not HoldState.OPEN:
             return False
-        return self._reserve(hold, _more(stored, hold), epochs)
+        return self._reserve(hold, _more(stored, hold), more_minutes(stored, hold), epochs)
 
-    def _reserve(self, hold: Hold, more: Sequence[HeldLevel], epochs: Mapping[int, int]) -> bool:
+    def _reserve(
+        self, hold: Hold, more: Sequence[HeldLevel], minutes: Sequence[HeldMinutes], epochs: Mapping[int, int]
+    ) -> bool:
         """Store an open hold that reserves so much more than before, if all of that is available."""
         for level in more:
             wallet = self._tables.wallets.get(level.account_id)
@@ -43,6 +46,11 @@ class Holds(Part):
                 return False
             if level.micros > min(wallet.available_micros, MAX_MICROS - wallet.held_micros):
                 return False
+        grants = self._hold_minutes(minutes)
+        if grants is None:
+            return False
+        for grant_id, grant in grants.items():
+            self._put(self._tables.grants, grant_id, grant)
         for level in more:
             wallet = self._tables.wallets[level.account_id]
             held = evolve(wallet, held_micros=wallet.held_micros + level.micros)

@@ -13,10 +13,11 @@ from astpp_billing.errors import StorageError
 from astpp_billing.hierarchy import Account, EndpointKind
 from astpp_billing.ledger import Book, Flow, LedgerAccount, Posting, Used, Wallet, movements
 from astpp_billing.ports import Locked, Seen, Series
-from astpp_billing.storage.memory.part import Part, picked
+from astpp_billing.storage.memory.allowances import Allowances
+from astpp_billing.storage.memory.part import picked
 
 
-class Ledger(Part):
+class Ledger(Allowances):
     """The part of a unit of work that knows postings, balances and calls, and locks them."""
 
     def look(
@@ -26,17 +27,14 @@ class Ledger(Part):
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
         account_ids: Collection[int] = (),
+        since: datetime | None = None,
     ) -> Seen:
         """See `ports.UnitOfWork`."""
         known = picked(self._tables.endpoints, endpoints)
         named = set(numbers)
         wanted = {account.id for account in self._tables.accounts.values() if account.number in named}
-        accounts = {
-            account.id: account
-            for account in self._with_all_above(
-                wanted | set(known.values()) | picked(self._tables.accounts, account_ids).keys()
-            )
-        }
+        wanted |= set(known.values()) | picked(self._tables.accounts, account_ids).keys()
+        accounts = {account.id: account for account in self._with_all_above(wanted)}
         return Seen(
             accounts=accounts,
             wallets=picked(self._tables.wallets, accounts),
@@ -44,6 +42,7 @@ class Ledger(Part):
             endpoints=known,
             calls=picked(self._tables.calls, keys),
             holds=picked(self._tables.holds, keys),
+            grants={} if since is None else self._live_grants(sorted(wanted), since),
         )
 
     def _with_all_above(self, ids: Collection[int]) -> Iterator[Account]:

@@ -18,6 +18,7 @@ from astpp_billing.ledger import Charge, Hold, Order, Posting, Used, UsedKey, Wa
 from astpp_billing.ledger.vouchers import Voucher, VoucherBatch
 from astpp_billing.ports import Command, Series
 from astpp_billing.pricing import Listing, Product, ProductVersion, Rate, RateGroup
+from astpp_billing.pricing.allowances import Grant, MinutesUsed
 from astpp_billing.pricing.subscriptions import Subscription
 
 K = TypeVar("K")
@@ -48,6 +49,8 @@ class Tables:
     calls: dict[str, CallEntry] = Factory(dict)
     used: dict[UsedKey, Used] = Factory(dict)
     holds: dict[str, Hold] = Factory(dict)
+    grants: dict[int, Grant] = Factory(dict)
+    minutes: dict[tuple[int, str], MinutesUsed] = Factory(dict)
     charges: dict[tuple[int, int], Charge] = Factory(dict)  # by the id of the posting, and the position in it
     documents: dict[int, Document] = Factory(dict)
     document_numbers: dict[tuple[int, DocumentKind, str], int] = Factory(dict)

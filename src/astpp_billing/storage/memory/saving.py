@@ -10,13 +10,14 @@ from attrs import evolve
 from astpp_billing.calls import CallStatus
 from astpp_billing.clock import utc
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound, PeriodClosed, StorageBusy, StorageError
-from astpp_billing.ledger import MATERIALISED, Book, HoldState, Posting, Used, UsedKey, Wallet, movements
+from astpp_billing.ledger import MATERIALISED, Book, Hold, HoldState, Posting, Used, UsedKey, Wallet, movements
 from astpp_billing.money import check_micros
 from astpp_billing.ports import Changes
+from astpp_billing.storage.memory.allowances import Allowances
 from astpp_billing.storage.memory.documents import Documents
 
 
-class Saving(Documents):
+class Saving(Documents, Allowances):
     """The part of a unit of work that writes the books."""
 
     def save(self, changes: Changes) -> None:
@@ -29,7 +30,15 @@ class Saving(Documents):
         wallets, used = self._moved(changes), self._used_more(changes)
         self._check_not_otherwise(changes)
         self._check_waiting(changes)
+        grants, told = self._minutes_after(changes)
+        for account_id in told:
+            wallet = wallets.get(account_id) or self._tables.wallets[account_id]
+            wallets[account_id] = evolve(wallet, epoch=wallet.epoch + 1)
         self._append(changes)
+        for grant_id, grant in grants.items():
+            self._put(self._tables.grants, grant_id, grant)
+        for used_minutes in changes.minutes:
+            self._put(self._tables.minutes, (used_minutes.grant_id, used_minutes.key), used_minutes)
         for account_id, wallet in wallets.items():
             self._put(self._tables.wallets, account_id, wallet)
         for key, sum_of_day in used.items():
@@ -88,7 +97,7 @@ class Saving(Documents):
         times = Counter(hold.key for hold, _ in changes.ended)
         for hold, _ in changes.ended:
             stored = self._tables.holds[hold.key]
-            if times[hold.key] > 1 or stored.state is not HoldState.OPEN or stored.levels != hold.levels:
+            if times[hold.key] > 1 or stored.state is not HoldState.OPEN or _reserved(stored) != _reserved(hold):
                 raise StorageBusy(f"hold {hold.key} was extended, or has ended otherwise")
 
     def _check_waiting(self, changes: Changes) -> None:
@@ -182,3 +191,7 @@ def _whose_books(posting: Posting) -> set[int]:
     touched = movements(posting.transfers)
     moved = {account.account_id for account in touched if account.book in MATERIALISED}
     return moved or {account.account_id for account in touched}
+
+
+def _reserved(hold: Hold) -> object:
+    return hold.levels, hold.minutes

@@ -130,3 +130,36 @@ subscriptions = Table(
     Column("revision", Id, nullable=False),
     Index("ix_subscriptions_due", "status", "period_end", "id"),
 )
+
+# included minutes
+
+# Time that was sold along with something: one counter for all accounts that paid for it.
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("source", String(512), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("prefixes", Text, nullable=False),  # JSON
+    Column("direction", String(8), nullable=False),
+    Column("seconds", Id, nullable=False),
+    Column("used_seconds", Id, nullable=False),
+    Column("held_seconds", Id, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("carried_over", Boolean, nullable=False),
+    Column("levels", Text, nullable=False),  # JSON
+    Column("description", Text, nullable=False),
+    UniqueConstraint("source", "position", "starts_at"),
+    Index("ix_grants_live", "account_id", "expires_at"),
+)
+
+minutes_used = Table(
+    "minutes_used",
+    metadata,
+    Column("grant_id", Id, ForeignKey("grants.id"), primary_key=True, autoincrement=False),
+    Column("key", String(512), primary_key=True),
+    Column("seconds", Id, nullable=False),
+    Index("ix_minutes_used_of_call", "key"),
+)

@@ -10,9 +10,11 @@ from sqlalchemy import String, Text, bindparam, case, false, select, type_coerce
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
-from astpp_billing.ledger import Hold, HoldState
+from astpp_billing.ledger import HeldMinutes, Hold, HoldState
 from astpp_billing.money import MAX_MICROS
+from astpp_billing.storage.minutes import more_minutes
 from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.allowances import holding_step
 from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
 from astpp_billing.storage.sql.mapping import hold_of, levels_text
 from astpp_billing.storage.sql.save import Save
@@ -40,7 +42,7 @@ class Holds(Save):
         )
         amounts = {level.account_id: level.micros for level in hold.levels}
         try:
-            return self._reserve(amounts, epochs, Insert(tables.holds, _HOLD, [row]))
+            return self._reserve(amounts, hold.minutes, epochs, Insert(tables.holds, _HOLD, [row]))
         except BrokenConstraint as error:
             self._send(Say("ROLLBACK TO SAVEPOINT holding"))
             if error.fault is Fault.TAKEN:
@@ -66,10 +68,13 @@ class Holds(Save):
             "lasts": hold.seconds,
             "agreed": hold.terms,
         }
-        return self._reserve({one: after[one] - before[one] for one in after}, epochs, Tell(_EXTEND, [given]))
+        more = {one: after[one] - before[one] for one in after}
+        return self._reserve(more, more_minutes(stored, hold), epochs, Tell(_EXTEND, [given]))
 
-    def _reserve(self, amounts: Mapping[int, int], epochs: Mapping[int, int], step: Step) -> bool:
-        """Reserve amounts in wallets, in the order of their accounts, and run one step more; all of it or nothing."""
+    def _reserve(
+        self, amounts: Mapping[int, int], minutes: Sequence[HeldMinutes], epochs: Mapping[int, int], step: Step
+    ) -> bool:
+        """Reserve amounts in wallets, by account, then minutes, and run one step more; all of it or nothing."""
         values = [
             {
                 "account": account_id,
@@ -79,8 +84,9 @@ class Holds(Save):
             }
             for account_id in sorted(amounts)
         ]
-        _, reserved, done = self._send(Say("SAVEPOINT holding"), Tell(_RESERVE, values), step)
-        if reserved == len(values) and done == 1:
+        taking = [holding_step(minutes)] if minutes else []
+        answers = self._send(Say("SAVEPOINT holding"), Tell(_RESERVE, values), *taking, step)
+        if answers[1:] == [len(values), *([len(minutes)] if minutes else []), 1]:
             return True
         self._send(Say("ROLLBACK TO SAVEPOINT holding"))
         return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from astpp_billing.invoicing import DocumentKind
 from astpp_billing.ledger import Wallet
 from astpp_billing.ports import Locked, Seen, Series
 from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.allowances import by_endpoint, by_id, by_number, seen_grants
 from astpp_billing.storage.sql.mapping import account_of, config_of, entry_of, hold_of, wallet_of
 from astpp_billing.storage.sql.prices import Prices
 from astpp_billing.storage.sql.shared import Name, Shared
@@ -56,6 +58,7 @@ class Look(Prices):
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
         account_ids: Collection[int] = (),
+        since: datetime | None = None,
     ) -> Seen:
         """See `ports.UnitOfWork`."""
         legs = {key: split for key in keys if (split := split_call_key(key)) is not None}
@@ -70,11 +73,13 @@ class Look(Prices):
                 given = listed("value", some) | {"kind": kind.value}
                 asks.append(("accounts", Ask(_by_endpoint(places(len(some))), given, raw=True)))
                 asks.append(("endpoints", Ask(_endpoints(places(len(some))), given)))
+        if since is not None:
+            asks += [("grants", ask) for ask in _grants(set(numbers), set(account_ids), values, since)]
         for some in chunks({leg for _, leg in legs.values()}):
             asks.append(("calls", Ask(_calls(places(len(some))), listed("leg", some))))
         for some in chunks(set(keys)):
             asks.append(("holds", Ask(_holds(places(len(some))), listed("key", some))))
-        found: dict[str, list[Any]] = {"accounts": [], "endpoints": [], "calls": [], "holds": [], "version": []}
+        found: dict[str, list[Any]] = {what: [] for what in _ASKED}
         for (what, _), answer in zip(asks, self._send(*(ask for _, ask in asks)), strict=True):
             found[what] += answer
         self._seen_version = found["version"][0]["version"]
@@ -84,6 +89,7 @@ class Look(Prices):
             endpoints={(EndpointKind(row["kind"]), row["value"]): row["account_id"] for row in found["endpoints"]},
             calls={entry.key: entry for entry in entries if entry.key in legs},
             holds={row["key"]: hold_of(row) for row in found["holds"]},
+            grants=seen_grants(found["grants"]) if found["grants"] else {},
         )
 
     def _accounts_of(self, rows: Sequence[Row]) -> dict[str, Any]:
@@ -154,12 +160,26 @@ class Look(Prices):
         return wallet_of(row)
 
 
+_ASKED = ("version", "accounts", "endpoints", "calls", "holds", "grants")
 _VERSION = select(tables.price_versions.c.version)
 _ACCOUNT = select(tables.accounts)
 _WALLET = select(tables.wallets)
 _CONFIG = select(tables.invoice_configs)
 _WALLET_AT = len(tables.accounts.columns)
 _CONFIG_AT = _WALLET_AT + len(tables.wallets.columns)
+
+
+def _grants(
+    numbers: Collection[str], ids: Collection[int], values: Mapping[EndpointKind, Sequence[str]], since: datetime
+) -> Iterator[Ask]:
+    """Asks for the included minutes of the accounts that are asked for."""
+    for some in chunks(numbers):
+        yield by_number(some, since)
+    for of_ids in chunks(ids):
+        yield by_id(of_ids, since)
+    for kind, of_kind in values.items():
+        for some in chunks(of_kind):
+            yield by_endpoint(kind, some, since)
 
 
 def _with_ancestors(seeds: Select[Any]) -> Select[Any]:

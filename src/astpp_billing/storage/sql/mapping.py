@@ -17,6 +17,7 @@ from astpp_billing.ledger import (
     Charge,
     ChargeKind,
     HeldLevel,
+    HeldMinutes,
     Hold,
     HoldState,
     LedgerAccount,
@@ -264,11 +265,18 @@ def wallet_of(row: Mapping[Any, Any]) -> Wallet:
 
 
 def levels_text(hold: Hold) -> str:
-    """What a hold reserves, as text."""
-    return json.dumps([[level.account_id, level.micros] for level in hold.levels])
+    """What a hold reserves, as text: the levels, or an object that has them and the included minutes."""
+    levels = [[level.account_id, level.micros] for level in hold.levels]
+    if not hold.minutes:
+        return json.dumps(levels)
+    return json.dumps({"levels": levels, "minutes": [[one.grant_id, one.seconds] for one in hold.minutes]})
 
 
 def hold_of(row: Mapping[Any, Any]) -> Hold:
     """The hold of a row."""
-    levels = tuple(HeldLevel(*level) for level in json.loads(row["levels"]))
-    return Hold(**_take(row, _HOLD) | {"state": HoldState(row["state"])}, levels=levels)
+    reserved = json.loads(row["levels"])
+    if isinstance(reserved, list):
+        reserved = {"levels": reserved, "minutes": ()}
+    levels = tuple(HeldLevel(*level) for level in reserved["levels"])
+    minutes = tuple(HeldMinutes(*one) for one in reserved["minutes"])
+    return Hold(**_take(row, _HOLD) | {"state": HoldState(row["state"])}, levels=levels, minutes=minutes)

@@ -22,7 +22,17 @@ from astpp_billing.errors import (
 from astpp_billing.ledger import HoldState
 from astpp_billing.money import check_micros
 from astpp_billing.ports import Changes
+from astpp_billing.storage.minutes import moved_minutes
 from astpp_billing.storage.sql import rows, tables
+from astpp_billing.storage.sql.allowances import (
+    grant_rows,
+    granting_steps,
+    minutes_rows,
+    taking_step,
+    telling_step,
+    told_accounts,
+)
+from astpp_billing.storage.sql.catalogue import grants
 from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
 from astpp_billing.storage.sql.look import chunks
 from astpp_billing.storage.sql.mapping import letterhead, levels_text
@@ -59,6 +69,7 @@ class Save(Names):
         steps: list[Checked] = [
             (Say("SAVEPOINT saving"), None),
             *self._locked_steps(changes, moved),
+            *((step, None) for step in granting_steps(changes)),
             *((insert, None) for insert in self._inserts(changes, ends, posting_ids) if insert.rows),
             *self._kept_steps(changes),
         ]
@@ -90,6 +101,7 @@ class Save(Names):
         accounts.update(charge.account_id for charge in changes.charges)
         accounts.update(entry.account_id for entry in changes.calls + changes.retried if entry.account_id is not None)
         accounts.update(account_id for account_id, _ in changes.used)
+        accounts.update(told_accounts(changes))
         self._check_accounts(accounts)
         made = {document.id for document in changes.documents}
         named = {charge.document_id for charge in changes.charges} | {one.document_id for one in changes.placed}
@@ -137,6 +149,9 @@ class Save(Names):
         if moved:
             values = [movement.values(account_id) for account_id, movement in moved.items()]
             yield Tell(MOVE, values), partial(self._check_moved, moved)
+        telling = telling_step(changes)
+        if telling is not None:
+            yield telling, None
         for (issuer_id, kind), count in changes.numbers.items():
             if (issuer_id, kind) not in (self._locked_series or {}):
                 raise StorageError("numbers are given out only from a series that was locked")
@@ -183,6 +198,8 @@ class Save(Names):
         yield rows.charges(changes.charges, posting_ids)
         yield rows.calls(changes.calls)
         yield rows.used(changes.used)
+        yield grant_rows(changes.granted)
+        yield minutes_rows(changes.minutes)
 
     def _kept_steps(self, changes: Changes) -> Iterator[Checked]:
         """What changes rows that are there: charges that come on a document, unrated calls that were rated."""
@@ -193,9 +210,19 @@ class Save(Names):
                 "before": to_epoch(placed.before),
             }
             yield Tell(_PLACE, [given]), partial(_check_found, placed.count, f"charges of account {placed.account_id}")
+        taking = taking_step(changes)
+        if taking is not None:
+            yield taking, partial(self._check_taken, changes, len(taking.values))
         if changes.retried:
             values = [rows.retried_values(entry) for entry in changes.retried]
             yield Tell(_RETRY, values), partial(self._check_retried, changes.retried)
+
+    def _check_taken(self, changes: Changes, wanted: int, found: int) -> None:
+        if found != wanted:
+            for grant_id in moved_minutes(changes):
+                if self._first(select(grants.c.id).where(grants.c.id == grant_id)) is None:
+                    raise NotFound(f"no included minutes have the id {grant_id}")
+            raise StorageBusy("somebody else has taken included minutes meanwhile")
 
     def _check_retried(self, entries: Sequence[CallEntry], found: int) -> None:
         if found != len(entries):

@@ -10,6 +10,7 @@ from sqlalchemy import StaticPool, inspect
 
 from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
+from astpp_billing.storage.sql.allowances import Allowances
 from astpp_billing.storage.sql.commands import Commands
 from astpp_billing.storage.sql.documents import Documents
 from astpp_billing.storage.sql.engine import READING, backend_of, check_ours, make_engine

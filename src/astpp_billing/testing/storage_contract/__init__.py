@@ -17,6 +17,7 @@ gives a new, empty storage each time. `everything` reads all that there is throu
 """
 
 from astpp_billing.testing.storage_contract.accounts import AccountsContract
+from astpp_billing.testing.storage_contract.allowances import AllowancesContract
 from astpp_billing.testing.storage_contract.base import everything
 from astpp_billing.testing.storage_contract.calls import CallsContract
 from astpp_billing.testing.storage_contract.documents import DocumentsContract
@@ -50,5 +51,6 @@ class StorageContract(
     ProductsContract,
     VouchersContract,
     SubscriptionsContract,
+    AllowancesContract,
 ):
     """The contract of `astpp_billing.ports.Storage`; inherit from it and give the fixture `storage`."""

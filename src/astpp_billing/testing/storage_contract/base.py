@@ -261,5 +261,8 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "postings": postings,
         "vouchers": [(batch, list(work.vouchers(batch.id))) for batch in work.voucher_batches()],
         "commands": [work.find_command(key) for key in keys],
+        "grants": [list(work.grants(account_id)) for account_id in ids],
+        "minutes": list(work.minutes_used()),
+        "live": dict(work.look(numbers=[account.number for account in accounts], since=AT).grants),
         "seen": [dict(each) for each in (seen.accounts, seen.wallets, seen.configs, seen.calls, seen.holds)],
     }

@@ -31,6 +31,27 @@ def create_table(name: str, *columns: sa.schema.SchemaItem, sqlite_with_rowid: b
 def upgrade() -> None:
     """Create every table of products."""
     create_table(
+        "grants",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("account_id", ID, nullable=False),
+        sa.Column("source", sa.String(length=512), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("prefixes", sa.Text(), nullable=False),
+        sa.Column("direction", sa.String(length=8), nullable=False),
+        sa.Column("seconds", ID, nullable=False),
+        sa.Column("used_seconds", ID, nullable=False),
+        sa.Column("held_seconds", ID, nullable=False),
+        sa.Column("starts_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("carried_over", sa.Boolean(), nullable=False),
+        sa.Column("levels", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_grants_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
+        sa.UniqueConstraint("source", "position", "starts_at", name=op.f("uq_grants_source_position_starts_at")),
+    )
+    op.create_index("ix_grants_live", "grants", ["account_id", "expires_at"], unique=False)
+    create_table(
         "orders",
         sa.Column("id", ID, autoincrement=False, nullable=False),
         sa.Column("key", sa.String(length=512), nullable=False),
@@ -121,6 +142,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("product_id", "seller_id", "version", name=op.f("pk_listings")),
     )
     op.create_index(op.f("ix_listings_seller_id"), "listings", ["seller_id"], unique=False)
+    create_table(
+        "minutes_used",
+        sa.Column("grant_id", ID, autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(length=512), nullable=False),
+        sa.Column("seconds", ID, nullable=False),
+        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_minutes_used_grant_id")),
+        sa.PrimaryKeyConstraint("grant_id", "key", name=op.f("pk_minutes_used")),
+    )
+    op.create_index("ix_minutes_used_of_call", "minutes_used", ["key"], unique=False)
     create_table(
         "product_versions",
         sa.Column("product_id", ID, autoincrement=False, nullable=False),
