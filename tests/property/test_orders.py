@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.property.commerce import Business, businesses, percents
-from tests.services.books import everything
+from tests.services.books import everything, without_ids
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
@@ -22,6 +22,7 @@ from astpp_billing.pricing import Agreement, Category, NotOfferedReason, Product
 from astpp_billing.pricing.offers import agree
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, PricedOrder, price_order
 from astpp_billing.services.orders import Purchased, Quote
+from astpp_billing.services.selling import sell
 from astpp_billing.testing import strategies as given_by
 from astpp_billing.testing.strategies import CHANGES
 from astpp_billing.testing.strategies import Sale as Offered
@@ -275,3 +276,57 @@ def test_the_tax_is_that_of_the_issuer(business: Business, data: st.DataObject) 
             issuer = next((one for one in path[1:] if not one.same_credential), path[-1])
             net = (level.price + level.setup_fee).micros
             assert level.tax.micros == half_up(net * Fraction(Decimal(taxes[issuer.id] or 0)) / 100)
+
+
+class Terms:
+    """What was drawn once, and can be drawn again, the same."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+        self._drawn: list[Any] = []
+        self._next = 0
+
+    def again(self) -> Any:
+        self._next = 0
+        return self
+
+    def draw(self, strategy: Any) -> Any:
+        if self._next == len(self._drawn):
+            self._drawn.append(self._data.draw(strategy))
+        self._next += 1
+        return self._drawn[self._next - 1]
+
+
+@settings(max_examples=40)
+@given(business=businesses(), data=st.data(), cuts=st.sets(st.integers(1, 5)))
+def test_many_sales_at_once_are_each_of_them(business: Business, data: st.DataObject, cuts: set[int]) -> None:
+    """Who can pay, charges, receipts with their numbers and rounding: the same, however it is cut in transactions."""
+    with ExitStack() as stack:
+        single, many = (stack.enter_context(Billing.open("memory://", FixedClock(START))) for _ in range(2))
+        results = []
+        quantities_sold = data.draw(st.lists(st.integers(1, 3), min_size=6, max_size=6))
+        terms = Terms(data)
+        for billing, starts in ((single, set(range(6))), (many, cuts | {0})):
+            shop, product = open_shop(billing, business, terms.again())
+            accounts = {account.id: account for account in shop.path}
+            agreement = billing.products.agreement(shop.customer, product)
+            assert isinstance(agreement, Agreement)
+            with billing.storage.snapshot() as uow:
+                rates = ExchangeRates(uow.exchange_rates())
+            sales = []
+            for position, quantity in enumerate(quantities_sold):
+                order = price_order(agreement, accounts, quantity, rates, START)
+                assert isinstance(order, PricedOrder)
+                key = f"order:{position}"
+                sales.append(Sale(key=key, fingerprint="", reason=Reason.ORDER, name="It", at=START, priced=order))
+            found: list[Any] = []
+            ends = [*sorted(starts)[1:], 6]
+            for start, end in zip(sorted(starts), ends, strict=True):
+                with billing.storage.begin() as uow:
+                    seen = uow.look(numbers=[shop.customer.number])
+                    made = sell(uow, seen, sales[start:end], START)
+                    uow.save(made.changes)
+                    found += made.results
+            results.append(([type(one) for one in found], without_ids(everything(billing))))
+        assert results[0] == results[1]
+        assert many.ledger.reconcile().discrepancies == ()

@@ -3,7 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,14 +14,18 @@ from tests.services.holding import approved, attempt
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
-from astpp_billing.errors import IdempotencyConflict, InexactAmount, InvalidValue, NotFound
-from astpp_billing.hierarchy import Account, BillingType, ReceiptMode
+from astpp_billing.errors import IdempotencyConflict, InexactAmount, InvalidValue, NotFound, StorageBusy
+from astpp_billing.fx import ExchangeRates
+from astpp_billing.hierarchy import Account, BillingType, Path, ReceiptMode
 from astpp_billing.invoicing import Tax
-from astpp_billing.ledger import Book, ChargeKind, Reason
+from astpp_billing.ledger import Book, ChargeKind, Order, Reason, Sale
 from astpp_billing.money import Money
-from astpp_billing.pricing import Category, Product
-from astpp_billing.pricing.orders import MAX_QUANTITY, NotSold, NotSoldReason
-from astpp_billing.services.orders import Purchased, Quote
+from astpp_billing.ports import UnitOfWork
+from astpp_billing.pricing import Category, Product, ProductVersion
+from astpp_billing.pricing.orders import MAX_QUANTITY, NotSold, NotSoldReason, PricedOrder, price_order
+from astpp_billing.services.orders import Orders, Purchased, Quote
+from astpp_billing.services.prices import PriceBook
+from astpp_billing.services.selling import sell
 from astpp_billing.testing.worlds import START, Chain, chain, commission, distributor
 
 
@@ -438,6 +442,44 @@ def test_receipts_have_no_gaps_and_carry_their_rounding(billing: Billing, shop: 
     assert [str(one) for one in sums] == ["0.00 USD", "0.01 USD", "0.00 USD", "0.01 USD", "0.00 USD"]
     assert_no_gaps(billing)
     assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_what_a_purchase_brings_about_is_done_with_it(billing: Billing, shop: Chain, product: Product) -> None:
+    """In the same transaction, after the order is saved, once for each order: where it fails, nothing was bought."""
+    told: list[tuple[Any, ...]] = []
+
+    def note(uow: UnitOfWork, order: Order, version: ProductVersion, path: Path, now: datetime) -> None:
+        assert uow.find_order(order.key) == order
+        assert uow.find_posting(order.posting_key) is not None
+        told.append((order.key, version.name, [account.id for account in path], now))
+
+    def fail(*arguments: Any) -> None:
+        raise InvalidValue("it cannot be brought about")
+
+    before = everything(billing)
+    failing = Orders(billing.storage, billing.clock, PriceBook(), [fail])
+    with pytest.raises(InvalidValue, match="brought about"):
+        failing.purchase(shop.customer, product, key="o1")
+    assert everything(billing) == before
+
+    noting = Orders(billing.storage, billing.clock, PriceBook(), [note])
+    for _ in range(2):
+        assert isinstance(noting.purchase(shop.customer, product, key="o1"), Purchased)
+    assert told == [("o1", "A package", [account.id for account in shop.path], billing.clock.now())]
+
+
+def test_an_account_that_has_changed_meanwhile_is_looked_at_again(billing: Billing, shop: Chain) -> None:
+    """What was decided by what it was before is thrown away, before anything is saved."""
+    made = package(billing, shop.resellers[0], price="1")
+    quote = quoted(billing, shop.customer, made)
+    priced = price_order(quote.agreement, {each.id: each for each in shop.path}, 1, ExchangeRates(), START)
+    assert isinstance(priced, PricedOrder)
+    sale = Sale(key="k", fingerprint="f", reason=Reason.ORDER, name="A package", at=START, priced=priced)
+    with billing.storage.begin() as uow:
+        seen = uow.look(numbers=[shop.customer.number])
+        uow.update_account(evolve(shop.customer, receipts=ReceiptMode.DAILY))
+        with pytest.raises(StorageBusy, match="changed meanwhile"):
+            sell(uow, seen, [sale], START)
 
 
 @pytest.mark.slow

@@ -245,6 +245,7 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "rates": {each.name: list(work.rates(each.name)) for each in work.rate_groups()},
         "exchange_rates": list(work.exchange_rates()),
         "products": list(work.products()),
+        "orders": list(work.orders()),
         "product_versions": list(work.product_versions([each.id for each in work.products()])),
         "listings": list(work.listings()),
         "balances": dict(work.balances()),
