@@ -42,7 +42,7 @@ class Billing:
         self.calls = Calls(storage, self.clock, book, policy)
         self.documents = BillingRuns(storage, self.clock)
         self.ledger = Ledger(storage, self.clock)
-        self.orders = Orders(storage, self.clock, book, [start])
+        self.orders = Orders(storage, self.clock, book, [start, include])
         self.subscriptions = Subscriptions(storage, self.clock, book)
         self.reports = Reports(storage)
         self.vouchers = Vouchers(storage, self.clock)

@@ -32,7 +32,7 @@ from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
 
-class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, Protocol):
+class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork, Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises
@@ -147,10 +147,13 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, Protocol):
         numbers: Collection[str] = (),
         endpoints: Collection[tuple[EndpointKind, str]] = (),
         account_ids: Collection[int] = (),
+        since: datetime | None = None,
     ) -> Seen:
         """What is known of the calls with these keys, and of these accounts and all above them.
 
-        Accounts are asked for by number, by what stands for them, or by id; what is not there is left out.
+        Accounts are asked for by number, by what stands for them, or by id; what is not there is left out. Where
+        `since` is given, the included minutes of those that were asked for come along: what is not used up and expires
+        after it, and all of which something is held.
         """
         ...
 

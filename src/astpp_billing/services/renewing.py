@@ -23,6 +23,7 @@ from astpp_billing.ports import Changes, Locked, Seen, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, price_order
 from astpp_billing.pricing.products import Agreement
 from astpp_billing.pricing.subscriptions import Subscription
+from astpp_billing.services.minutes import include_again
 from astpp_billing.services.selling import Counter, Tills, payers
 
 
@@ -111,6 +112,8 @@ class Batch:
             if new != offer.seen:
                 changed.append((offer.seen, new))
         counter.finish()
+        paid = [(one.subscription, one.period) for one in results if isinstance(one, Renewed)]
+        include_again(self._uow, counter.changes, paid)
         self._save(counter.changes, changed)
         return results
 
@@ -128,7 +131,7 @@ class Batch:
         changed.sort(key=lambda pair: pair[0].id)
         self._uow.change_subscriptions(changed)  # first: where somebody else was faster, nothing else needs to be tried
         changes.postings = [posting for posting in changes.postings if posting.transfers]  # a period may cost nothing
-        if not changes.postings:
+        if not changes.postings and not changes.granted:
             return
         try:
             self._uow.save(changes)

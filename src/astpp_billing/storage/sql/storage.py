@@ -26,7 +26,9 @@ from astpp_billing.storage.sql.subscriptions import Subscriptions
 from astpp_billing.storage.sql.vouchers import Vouchers
 
 
-class SqlUnitOfWork(Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders, Vouchers, Subscriptions):
+class SqlUnitOfWork(
+    Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders, Vouchers, Subscriptions, Allowances
+):
     """One transaction on a SQL database; see `ports.UnitOfWork`."""
 
 
