@@ -147,7 +147,7 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "refill": (_accounts, st.integers(-1, 10**9), st.sampled_from(CURRENCIES)),
     "credit": (_accounts, st.integers(0, 10**7), st.sampled_from(CURRENCIES)),
     "debit": (_accounts, st.integers(0, 10**7), st.sampled_from(CURRENCIES), st.booleans()),
-    "purchase": (_accounts, st.integers(0, 3)),
+    "purchase": (_accounts, st.sampled_from([1, 1, 2, 3, 0])),
     "move": (_accounts, _accounts),
     "change": (_accounts, _changes),
     "close": (st.sampled_from(["new", "chain-customer", "chain-3"]),),
@@ -159,10 +159,11 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "close_period": (st.integers(-1, 12).map(lambda turns: timedelta(hours=7 * turns)),),
 }
 usual_calls: SearchStrategy[Command] = st.builds(
-    lambda leg, seconds, days: (
-        "settle",
+    lambda name, leg, seconds, days: (
+        name,
         (call("chain-customer", seconds, leg=leg, number="441", started_at=START + days * DAY),),
     ),
+    st.sampled_from(["settle", "settle", "authorize"]),
     _legs,
     st.integers(1, 300),
     st.integers(0, 30),
@@ -174,7 +175,7 @@ HOLDS = ("authorize",) * 4 + ("extend", "extend", "void", "expire")
 MONEY = ("refill", "credit", "debit")
 PURCHASES = ("purchase",)
 PEOPLE = ("change", "change", "move", "close", "open", "tax", "reprice")
-TIME = ("pass", "pass", "bill", "bill", *("close_period",) * 3)
+TIME = ("pass", "pass", "bill", "bill", "close_period", "close_period")
 _OFTEN = (*CALLS, *HOLDS, *MONEY, *PEOPLE, *TIME)
 
 
