@@ -129,6 +129,7 @@ _changes: SearchStrategy[dict[str, Any]] = st.one_of(
     ways_of_billing,
     st.fixed_dictionaries({"rate_group": st.sampled_from([None, "chain-customer", "chain-1", "missing"])}),
     st.fixed_dictionaries({"commission_percent": percents}),
+    st.fixed_dictionaries({"credit_limit": st.sampled_from(["0", "5", "100.5"])}),
     st.fixed_dictionaries({"timezone": st.sampled_from(ZONES), "schedule": schedules}),
     st.fixed_dictionaries({"same_credential": st.booleans()}),
 )
