@@ -104,3 +104,29 @@ def test_used_credit_is_shown_by_day_and_month(sold: Command) -> None:
     header, *lines = sold.out("reports", "used", "acc1", *ALWAYS).splitlines()
     assert header.split() == ["Day", "Used", "Calls", "Seconds"]
     assert lines[-1].split()[0] == "Total"
+
+
+def test_commissions_are_added_up_and_listed(sold: Command) -> None:
+    report = sold.json("reports", "commissions", "agent", *ALWAYS, "--by", "month")
+    assert report["net"] == [{"amount": "0.19", "currency": "USD"}]
+    assert [(one["direction"], one["account"], one["reason"]) for one in report["commissions"]] == [
+        ("received", "acme", "call")
+    ]
+    header, line, net = sold.out("reports", "commissions", "agent").splitlines()
+    assert header.split()[:2] == ["For", "Direction"]
+    assert line.split() == ["call", "received", "acme", "0.19", "USD"]
+    assert net.split() == ["net", "0.19", "USD"]
+
+    lines = sold.json("reports", "commissions", "agent", *ALWAYS, "--lines")["commissions"]
+    assert lines
+    assert all(one["key"].startswith("call:") for one in lines)
+    rows = list(csv.reader(sold.out("reports", "commissions", "agent", *ALWAYS, "--csv").splitlines()))
+    assert rows[0][-1] == "posting_key"
+    assert [row[-1] for row in rows[1:]] == [one["key"] for one in lines]
+    assert len(sold.out("reports", "commissions", "agent", "--lines").splitlines()) == len(rows)
+    for refused, message in (
+        (("--csv", "--by", "day"), "--by is not for"),
+        (("--lines", "--by", "day"), "--by is not"),
+    ):
+        assert message in sold.run("reports", "commissions", "agent", *refused, code=2).stderr
+    assert "together" in sold.run("--json", "reports", "commissions", "agent", "--csv", code=2).stderr

@@ -14,6 +14,7 @@ from astpp_billing.cli.tables import Row
 from astpp_billing.hierarchy import Account
 from astpp_billing.money import Money
 from astpp_billing.periods import local_date, midnight
+from astpp_billing.services.commissions import CommissionLine, commissions_csv, direction
 from astpp_billing.services.reports import Every, Profit
 from astpp_billing.services.statement import Statement, StatementLine, statement_csv
 
@@ -162,6 +163,85 @@ def _line_row(line: StatementLine, numbers: dict[int, str]) -> Row:
         "other": f"{numbers.get(it.other.account_id, '?')} {it.other.book}",
         "amount": line.amount,
         "balance": line.balance,
+        "key": it.posting_key,
+    }
+
+
+@reports.command()
+@click.argument("number")
+@_since
+@_until
+@click.option("--by", "every", type=_EVERY, help="Rows for each day, or month.")
+@click.option("--lines", is_flag=True, help="Every single commission, with the key of its posting.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write every single commission as CSV (RFC 4180, UTF-8).")
+@click.pass_obj
+def commissions(
+    app: App,
+    number: str,
+    since: date | None,
+    until: date | None,
+    every: str | None,
+    lines: bool,
+    as_csv: bool,
+) -> None:
+    """Show who paid account NUMBER commissions, and what it paid on to those below it."""
+    if as_csv and app.output.as_json:
+        raise click.UsageError("--csv and --json cannot be had together")
+    if every is not None and (lines or as_csv):
+        raise click.UsageError("--by is not for single commissions")
+    account = app.account(number)
+    numbers = app.numbers()
+    first, end = _between(app, account, since, until)
+    if not (lines or as_csv):
+        _commission_rows(app, account, first, end, None if every is None else Every(every))
+        return
+    with app.billing.reports.commission_lines(account, first, end) as opened:
+        if as_csv:
+            for text in commissions_csv(opened, numbers):
+                sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+            sys.stdout.buffer.flush()
+            return
+        with app.output.stream("commissions") as stream:
+            if stream is None:
+                rows = [_commission_line(line, numbers) for line in opened.lines]
+                app.output.rows("commissions", rows, {"at": "Time (UTC)", **_COMMISSIONS, "key": "Key"})
+                return
+            for line in opened.lines:
+                stream.add(_commission_line(line, numbers))
+            stream.set(number=number, since=first, until=end)
+
+
+_COMMISSIONS = {"reason": "For", "direction": "Direction", "account": "From or to", "amount": "Amount"}
+
+
+def _commission_rows(app: App, account: Account, first: datetime, end: datetime, every: Every | None) -> None:
+    report = app.billing.reports.commissions(account, first, end, every=every)
+    rows: list[Row] = [
+        {
+            "period": None if one.day is None or every is None else _period(one.day, every),
+            "reason": one.reason.value,
+            "direction": direction(one.received),
+            "account": one.other.number,
+            "amount": one.amount,
+        }
+        for one in report.rows
+    ]
+    if not app.output.as_json:
+        rows.append({"direction": "net", "amount": report.amount})
+    bags = {"received": report.received, "paid_on": report.paid_on, "net": report.net}
+    more = {"number": account.number, "since": first, "until": end, "amount": report.amount}
+    columns = ({} if every is None else {"period": every.value.capitalize()}) | _COMMISSIONS
+    app.output.rows("commissions", rows, columns, **more, **bags, unconverted=report.unconverted)
+
+
+def _commission_line(line: CommissionLine, numbers: dict[int, str]) -> Row:
+    it = line.entry
+    return {
+        "at": it.at,
+        "reason": it.reason.value,
+        "direction": direction(line.received),
+        "account": numbers.get(it.other.account_id, "?"),
+        "amount": line.amount,
         "key": it.posting_key,
     }
 

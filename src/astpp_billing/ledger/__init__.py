@@ -1,7 +1,7 @@
 """The ledger: postings, wallets, charges and what they prove."""
 
 from astpp_billing.ledger.charge import Charge, ChargeKind
-from astpp_billing.ledger.entry import Entry, FlowGroup
+from astpp_billing.ledger.entry import CommissionGroup, Entry, FlowGroup
 from astpp_billing.ledger.hold import HeldLevel, HeldMinutes, Hold, HoldState
 from astpp_billing.ledger.order import Order, OrderStatus, order_posting_key
 from astpp_billing.ledger.posting import (
@@ -27,6 +27,7 @@ __all__ = [
     "Book",
     "Charge",
     "ChargeKind",
+    "CommissionGroup",
     "Entry",
     "Flow",
     "FlowGroup",

@@ -30,6 +30,20 @@ class Entry:
 
 
 @frozen(cache_hash=True)
+class CommissionGroup:
+    """Commissions that are summed up together, from one moment to the next: for one kind of event, in one currency.
+
+    The account was paid them by another account (`received`), or paid them on to it.
+    """
+
+    since: datetime
+    reason: Reason
+    received: bool
+    other_id: int
+    currency: str
+
+
+@frozen(cache_hash=True)
 class FlowGroup:
     """Flows that are summed up together: of one account, from one moment to the next, to one destination.
 

@@ -23,6 +23,7 @@ from astpp_billing.ledger import (
     Wallet,
 )
 from astpp_billing.ports.allowances import AllowanceWork
+from astpp_billing.ports.commissions import CommissionWork
 from astpp_billing.ports.orders import OrderWork
 from astpp_billing.ports.products import Products
 from astpp_billing.ports.subscriptions import Subscriptions
@@ -32,7 +33,7 @@ from astpp_billing.pricing import Rate, RateGroup
 from astpp_billing.pricing.ratefile import RateRow
 
 
-class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork, Protocol):
+class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork, CommissionWork, Protocol):
     """One transaction: everything that is done through it is saved together, or nothing is.
 
     What it returns are values; changing the stored state takes another call. Every `add_…`, and `save`, raises

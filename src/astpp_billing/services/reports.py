@@ -9,16 +9,22 @@ from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
 from astpp_billing.fx import ExchangeRates
 from astpp_billing.hierarchy import SELLERS, Account
-from astpp_billing.ledger import Book, Flow, LedgerAccount, Used, profit
+from astpp_billing.ledger import Book, CommissionGroup, Flow, LedgerAccount, Used, profit
 from astpp_billing.money import Money, round_half_up
 from astpp_billing.periods import Period, day_of, local_date, month_of
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.services.again import again
+from astpp_billing.services.commissions import (
+    CommissionLines,
+    CommissionRow,
+    CommissionStatement,
+    commission_lines,
+)
 from astpp_billing.services.statement import Statement, running
 
 
@@ -131,6 +137,55 @@ class Reports:
         empty = {account.id: _Sum(account) for account in sellers}
         return tuple(earned.get((account.id, period.start, None), empty[account.id]).profit() for account in sellers)
 
+    @again
+    def commissions(
+        self, account: Account, since: datetime, until: datetime, *, every: Every | None = None
+    ) -> CommissionStatement:
+        """Who paid an account commissions, and what it paid on to those below it, by kind of event.
+
+        With `every`, by the local days or months of its time zone. A seller that only pays commissions has a statement,
+        too. Raises `InvalidValue` for a period that ends before it starts.
+        """
+        period = Period(since, until)
+        with self._storage.snapshot() as uow:
+            account = uow.account(account.id)
+            starts = _starts(period, every, account.timezone)
+            rates = ExchangeRates(uow.exchange_rates())
+            sums, net = _commissions(uow, account, period, starts, rates)
+            others = {group.other_id: uow.account(group.other_id) for group in sums}
+        rows = []
+        for group, micros in sorted(sums.items(), key=lambda item: _commission_order(item[0], others)):
+            day = None if every is None else _first_day(period, group.since, every, account.timezone)
+            rows.append(
+                CommissionRow(
+                    day=day,
+                    reason=group.reason,
+                    received=group.received,
+                    other=others[group.other_id],
+                    amount=Money.from_micros(micros, group.currency),
+                )
+            )
+        total = net.profit()
+        return CommissionStatement(
+            account=account,
+            period=period,
+            rows=tuple(rows),
+            received=_bag_of(row.amount for row in rows if row.received),
+            paid_on=_bag_of(row.amount for row in rows if not row.received),
+            net=total.earned,
+            amount=total.amount,
+            unconverted=total.unconverted,
+        )
+
+    @contextmanager
+    def commission_lines(self, account: Account, since: datetime, until: datetime) -> Iterator[CommissionLines]:
+        """Every commission that `commissions` adds up, with the key of its posting; to be used as `statement` is."""
+        period = Period(since, until)
+        with self._storage.snapshot() as uow:
+            account = uow.account(account.id)
+            with closing(uow.commission_entries(account.id, period.start, period.end)) as entries:
+                yield CommissionLines(account, period, commission_lines(entries))
+
     @contextmanager
     def statement(self, account: Account, since: datetime, until: datetime) -> Iterator[Statement]:
         """An account's statement: the balance before, every movement of its wallet, and the balance after.
@@ -226,6 +281,13 @@ def _add(sums: dict[str, int], currency: str, micros: int) -> None:
     sums[currency] = sums.get(currency, 0) + micros
 
 
+def _bag_of(amounts: Iterable[Money]) -> tuple[Money, ...]:
+    sums: dict[str, int] = {}
+    for amount in amounts:
+        _add(sums, amount.currency, amount.micros)
+    return _bag(sums)
+
+
 def _bag(sums: Mapping[str, int]) -> tuple[Money, ...]:
     return tuple(Money.from_micros(micros, currency) for currency, micros in sorted(sums.items()) if micros)
 
@@ -256,6 +318,26 @@ def _earned(
     for (key, since), of_span in flows.items():
         sums.setdefault(key, _Sum(known[key[0]])).add(profit(of_span), rates, since)
     return sums
+
+
+def _commissions(
+    uow: UnitOfWork, account: Account, period: Period, starts: Sequence[datetime], rates: ExchangeRates
+) -> tuple[Mapping[CommissionGroup, int], _Sum]:
+    """The commissions of an account in each of the periods that begin at `starts`, and all of them together."""
+    cuts = (cut for cut in rates.changes if cut in period)
+    moments = (*sorted({*starts, *cuts}), period.end)
+    sums: dict[CommissionGroup, int] = {}
+    net = _Sum(account)
+    for group, micros in uow.commissions_between(account.id, moments).items():
+        net.add({group.currency: micros}, rates, group.since)
+        start = starts[bisect_right(starts, group.since) - 1]
+        of_period = evolve(group, since=start)
+        sums[of_period] = sums.get(of_period, 0) + micros
+    return {group: micros for group, micros in sums.items() if micros}, net
+
+
+def _commission_order(group: CommissionGroup, accounts: Mapping[int, Account]) -> tuple[object, ...]:
+    return group.since, group.reason, not group.received, accounts[group.other_id].number, group.currency
 
 
 def _order(key: _Key) -> tuple[datetime, bool, str]:

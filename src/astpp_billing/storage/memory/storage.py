@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from astpp_billing.ports import UnitOfWork
 from astpp_billing.storage.memory.accounts import Accounts
 from astpp_billing.storage.memory.commands import Commands
+from astpp_billing.storage.memory.commissions import Commissions
 from astpp_billing.storage.memory.holds import Holds
 from astpp_billing.storage.memory.ledger import Ledger
 from astpp_billing.storage.memory.orders import Orders
@@ -22,7 +23,18 @@ from astpp_billing.storage.serial import Turns
 
 
 class MemoryUnitOfWork(
-    Commands, Accounts, Prices, Ledger, Holds, Saving, Reports, Products, Orders, Vouchers, Subscriptions
+    Commands,
+    Accounts,
+    Prices,
+    Ledger,
+    Holds,
+    Saving,
+    Reports,
+    Products,
+    Orders,
+    Vouchers,
+    Subscriptions,
+    Commissions,
 ):
     """One transaction in memory; see `ports.UnitOfWork`, which says what each method does."""
 

@@ -155,7 +155,7 @@ def _flows(
     moved = (
         select(
             own.c.account_id,
-            _span(moments, 0, len(moments) - 1).label("span"),
+            span_of(moments, 0, len(moments) - 1).label("span"),
             destination.label("destination"),
             own.c.book,
             other.c.book.label("other"),
@@ -202,10 +202,10 @@ def _within(moments: Sequence[datetime]) -> tuple[ColumnElement[bool], ColumnEle
     return at >= moments[0], at < moments[-1]
 
 
-def _span(moments: Sequence[datetime], first: int, end: int) -> ColumnElement[Any]:
+def span_of(moments: Sequence[datetime], first: int, end: int) -> ColumnElement[Any]:
     """Which of the spans from `first` up to `end` a posting lies in: found by halving them, as a binary search does."""
     if end - first == 1:
         return literal_column(str(first))
     middle = (first + end) // 2
     earlier = tables.postings.c.at < moments[middle]
-    return case((earlier, _span(moments, first, middle)), else_=_span(moments, middle, end))
+    return case((earlier, span_of(moments, first, middle)), else_=span_of(moments, middle, end))

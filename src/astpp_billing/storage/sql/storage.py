@@ -12,6 +12,7 @@ from astpp_billing.storage.serial import Turns
 from astpp_billing.storage.sql.accounts import Accounts
 from astpp_billing.storage.sql.allowances import Allowances
 from astpp_billing.storage.sql.commands import Commands
+from astpp_billing.storage.sql.commissions import Commissions
 from astpp_billing.storage.sql.documents import Documents
 from astpp_billing.storage.sql.engine import READING, backend_of, check_ours, make_engine
 from astpp_billing.storage.sql.holds import Holds
@@ -27,7 +28,18 @@ from astpp_billing.storage.sql.vouchers import Vouchers
 
 
 class SqlUnitOfWork(
-    Holds, Accounts, Ledger, Documents, Commands, Reports, Products, Orders, Vouchers, Subscriptions, Allowances
+    Holds,
+    Accounts,
+    Ledger,
+    Documents,
+    Commands,
+    Reports,
+    Products,
+    Orders,
+    Vouchers,
+    Subscriptions,
+    Allowances,
+    Commissions,
 ):
     """One transaction on a SQL database; see `ports.UnitOfWork`."""
 

@@ -261,6 +261,13 @@ def everything(work: UnitOfWork) -> dict[str, object]:
         "subscriptions": list(work.subscriptions()),
         "postings": postings,
         "vouchers": [(batch, list(work.vouchers(batch.id))) for batch in work.voucher_batches()],
+        "commissions": [
+            (
+                dict(work.commissions_between(account_id, REPORTED)),
+                list(work.commission_entries(account_id, REPORTED[0], REPORTED[-1])),
+            )
+            for account_id in ids
+        ],
         "commands": [work.find_command(key) for key in keys],
         "grants": [list(work.grants(account_id)) for account_id in ids],
         "minutes": list(work.minutes_used()),
