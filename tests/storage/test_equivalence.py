@@ -23,7 +23,17 @@ from astpp_billing.ledger import Book, Hold, HoldState, LedgerAccount, Transfer,
 from astpp_billing.money import MAX_MICROS
 from astpp_billing.ports import Changes, Placed, Series, UnitOfWork
 from astpp_billing.ports import Command as Done
-from astpp_billing.pricing import RateGroup
+from astpp_billing.pricing import (
+    Allowance,
+    Category,
+    Listing,
+    Product,
+    ProductStatus,
+    ProductVersion,
+    RateGroup,
+    Recurrence,
+    Unit,
+)
 from astpp_billing.storage import open_storage
 from astpp_billing.testing.storage_contract.base import call, charge, document, hold, posting
 
@@ -55,6 +65,7 @@ new_postings = st.lists(
     st.tuples(keys, st.lists(transfers, max_size=4), instants), max_size=3, unique_by=lambda n: n[0]
 )
 rows = st.lists(st.tuples(st.sampled_from(["1", "12", "2", "48"]), texts, st.sampled_from(["0.01", "1.50", "0"])))
+included = st.lists(st.sampled_from(["", "48"]), max_size=2)
 levels = st.lists(st.tuples(ids, st.integers(0, 3) | amounts), min_size=1, max_size=3, unique_by=lambda level: level[0])
 limits = st.sampled_from([0, 5, 10**6])
 
@@ -157,6 +168,43 @@ class TwoStorages(Twins):
     def add_exchange_rate(self, pair: list[str], rate: str, instant: datetime) -> None:
         dated = ExchangeRate(pair[0], pair[1], Decimal(rate), instant)
         self.both(lambda work, names: work.add_exchange_rate(dated))
+
+    # products
+
+    @rule(code=names, owner=ids, currency=currencies)
+    def add_product(self, code: str, owner: int, currency: str) -> None:
+        self.learn_product(Product(code=code, owner_id=owner, category=Category.DID, currency=currency))
+
+    @rule(product=st.integers(1, 3), code=names, owner=ids, status=st.sampled_from(ProductStatus))
+    def update_product(self, product: int, code: str, owner: int, status: ProductStatus) -> None:
+        changed = Product(
+            id=product, code=code, owner_id=owner, category=Category.PACKAGE, currency="USD", status=status
+        )
+        self.both(lambda work, names: work.update_product(names.there(changed)))
+
+    @rule(product=st.integers(1, 3), version=st.integers(1, 2), text=texts, instant=instants, included=included)
+    def add_product_version(
+        self, product: int, version: int, text: str, instant: datetime, included: list[str]
+    ) -> None:
+        made = ProductVersion(
+            product_id=product,
+            version=version,
+            valid_from=instant,
+            name="P",
+            description=text,
+            price_micros=len(text),
+            recurrence=Recurrence(version, Unit.DAYS) if included else None,
+            allowances=[Allowance(seconds=60, prefixes=each, description=text) for each in included],
+        )
+        self.both(lambda work, names: work.add_product_version(names.there(made)))
+        self.both(lambda work, names: work.find_product("retail"))
+
+    @rule(product=st.integers(1, 3), seller=ids, version=st.integers(1, 2), instant=instants, active=st.booleans())
+    def add_listing(self, product: int, seller: int, version: int, instant: datetime, active: bool) -> None:
+        made = Listing(
+            product_id=product, seller_id=seller, version=version, valid_from=instant, currency="USD", active=active
+        )
+        self.both(lambda work, names: work.add_listing(names.there(made)))
 
     # locks
 

@@ -67,6 +67,8 @@ def renamed(
             new: Any = account(old)
         elif each.name == "document_id" or (each.name == "id" and isinstance(value, Document)):
             new = document(old)
+        elif each.name == "endpoints":
+            new = {key: account(stands_for) for key, stands_for in old.items()}
         elif each.name == "product_id" or (each.name == "id" and isinstance(value, Product)):
             new = product(old)
         else:
