@@ -28,7 +28,8 @@ class Billing:
 
     `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is sold and
     who lists it, `calls` authorises calls and settles their records, `documents` runs the billing and finds documents,
-    `ledger` refills wallets and proves them, `vouchers` makes refill cards, `orders` sells products.
+    `ledger` refills wallets and proves them, `vouchers` makes refill cards, `orders` sells products, `subscriptions`
+    renews them.
     `policy` says how much is held for a call. One object may be used from several threads. Close it, or use it as a
     context manager.
     """
