@@ -14,8 +14,8 @@ NEWEST = "0002"
 """The revision that this release needs."""
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring a database, empty or older, to the newest revision, in the transaction that the connection has begun.
+def upgrade(connection: Connection, revision: str = NEWEST) -> None:
+    """Bring a database, empty or older, to a revision, in the transaction that the connection has begun.
 
     Raises `StorageError` for a database whose revision this release does not know.
     """
@@ -23,10 +23,10 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "astpp_billing:storage/sql/migrations")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, NEWEST)
+        command.upgrade(config, revision)
     except CommandError as error:
         found = current_revision(connection)
-        raise StorageError(f"the database is at revision {found}, which cannot be upgraded to {NEWEST}") from error
+        raise StorageError(f"the database is at revision {found}, which cannot be upgraded to {revision}") from error
 
 
 def current_revision(connection: Connection) -> str | None:
