@@ -12,7 +12,7 @@ from tests.services.books import at, balance, everything, moved
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
-from astpp_billing.errors import CurrencyMismatch, HierarchyError, IdempotencyConflict, InvalidValue
+from astpp_billing.errors import CurrencyMismatch, HierarchyError, IdempotencyConflict, InvalidValue, NotFound
 from astpp_billing.hierarchy import BillingType, ReceiptMode
 from astpp_billing.invoicing import DocumentKind, Tax
 from astpp_billing.ledger import Book, ChargeKind, Posting, Reason
@@ -245,3 +245,43 @@ def test_whatever_is_adjusted_no_money_comes_or_goes(
         assert billing.ledger.reconcile().discrepancies == ()
         assert sum(money.micros for money in billing.ledger.books().values()) == 0
         assert sum(one.amount.micros for one in billing.reports.profits(*YEAR)) == paid
+
+
+def test_a_wrong_refill_is_taken_back_once(billing: Billing, clock: FixedClock) -> None:
+    """By a posting that points at it; the same again changes nothing, and another reason is another command."""
+    shop = chain(billing, distributor("0.03"))
+    wrong = billing.ledger.refill(shop.customer, TEN, key="r1")
+
+    corrected = billing.ledger.correct(wrong.key, reason="the cheque bounced")
+
+    seller = shop.resellers[0]
+    assert moved(corrected) == [(shop.customer.id, Book.WALLET, seller.id, Book.CASH, 10_000_000, "USD")]
+    assert (corrected.reason, corrected.corrects) == (Reason.CORRECTION, "refill:r1")
+    assert balance(billing, shop.customer) == "0.00 USD"
+    assert billing.ledger.correct(wrong.key, reason="the cheque bounced") == corrected
+    with pytest.raises(IdempotencyConflict):
+        billing.ledger.correct(wrong.key, reason="something else")
+    assert balance(billing, shop.customer) == "0.00 USD"
+    assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_a_wrong_credit_is_no_cost_any_more(billing: Billing) -> None:
+    shop = chain(billing, distributor("0.03"))
+    wrong = billing.ledger.credit(shop.customer, TEN, reason="for the outage", key="c1")
+
+    billing.ledger.correct(wrong.key, reason="there was none")
+
+    assert profits(billing) == {"chain-admin": "0.00 USD", "chain-1": "0.00 USD"}
+    assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_what_was_charged_cannot_be_corrected(billing: Billing) -> None:
+    shop = chain(billing, distributor("0.03"))
+    billing.ledger.debit(shop.customer, TEN, reason="Repair", key="d1", force=True)
+    before = everything(billing)
+
+    with pytest.raises(InvalidValue, match="debit:d1 is no refill or credit"):
+        billing.ledger.correct("debit:d1", reason="a mistake")
+    with pytest.raises(NotFound, match="no posting has the key 'refill:none'"):
+        billing.ledger.correct("refill:none", reason="a mistake")
+    assert everything(billing) == before

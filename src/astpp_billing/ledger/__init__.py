@@ -18,6 +18,7 @@ from astpp_billing.ledger.posting import (
     transfer,
 )
 from astpp_billing.ledger.profit import Flow, profit
+from astpp_billing.ledger.reversal import Reversed, reversal
 from astpp_billing.ledger.sale import Sale
 from astpp_billing.ledger.wallet import Used, UsedKey, Wallet
 
@@ -40,6 +41,7 @@ __all__ = [
     "OrderStatus",
     "Posting",
     "Reason",
+    "Reversed",
     "Sale",
     "Transfer",
     "Used",
@@ -50,5 +52,6 @@ __all__ = [
     "movements",
     "order_posting_key",
     "profit",
+    "reversal",
     "transfer",
 ]

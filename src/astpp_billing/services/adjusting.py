@@ -7,6 +7,8 @@ other (`WALLET` → `REVENUE` of the parent), with its tax and its document.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from attrs import evolve, frozen
 
 from astpp_billing.clock import Clock
@@ -16,6 +18,7 @@ from astpp_billing.errors import (
     HierarchyError,
     IdempotencyConflict,
     InvalidValue,
+    NotFound,
     StorageBusy,
 )
 from astpp_billing.hierarchy import Account, ReceiptMode, Status
@@ -29,6 +32,7 @@ from astpp_billing.ledger import (
     Transfer,
     fingerprint,
     movements,
+    reversal,
     transfer,
 )
 from astpp_billing.money import Money
@@ -61,6 +65,31 @@ def check_adjustment(what: str, account: Account, amount: Money, reason: str, ke
         raise CurrencyMismatch(f"account {account.number} is in {account.currency}, not {amount.currency}")
     if amount.micros <= 0:
         raise InvalidValue(f"a {what} of account {account.number} is a positive amount, not {amount}")
+
+
+CORRECTABLE = frozenset({Reason.REFILL, Reason.CREDIT})
+"""What can be taken back as a whole: it charged nothing, so no document stands for it."""
+
+
+def correct(uow: UnitOfWork, clock: Clock, key: str, reason: str) -> Posting:
+    """See `Ledger.correct`."""
+    wrong = uow.find_posting(key)
+    if wrong is None:
+        raise NotFound(f"no posting has the key {key!r}")
+    if wrong.reason not in CORRECTABLE:
+        raise InvalidValue(f"{key} is no refill or credit: what was charged goes back with a credit note")
+    taken_back = reversal(wrong.transfers, Fraction(0), Fraction(1))
+    uow.lock({end.account_id for one in wrong.transfers for end in (one.source, one.target) if end.book is Book.WALLET})
+    posting = Posting(
+        key=f"correction:{key}",
+        fingerprint=fingerprint("correction", key, reason),
+        at=clock.now(),
+        reason=Reason.CORRECTION,
+        transfers=tuple(one.transfer for one in taken_back),
+        corrects=key,
+        note=reason,
+    )
+    return post_once(uow, posting)
 
 
 def credit(uow: UnitOfWork, clock: Clock, account: Account, amount: Money, reason: str, key: str) -> Posting:

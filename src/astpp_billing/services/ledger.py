@@ -78,6 +78,17 @@ class Ledger:
         with self._storage.begin() as uow:
             return adjusting.debit(uow, self._clock, account, amount, reason, key, force=force)
 
+    @again
+    def correct(self, posting_key: str, *, reason: str) -> Posting:
+        """Take back a refill or a credit that was wrong, as a whole and once, by a posting that points at it.
+
+        The wallet may go below zero by it, for the money was never there. The same again changes nothing; with another
+        reason it is an `IdempotencyConflict`. Raises `NotFound` for no such posting, `InvalidValue` for one that has
+        charged somebody: that goes back with a credit note.
+        """
+        with self._storage.begin() as uow:
+            return adjusting.correct(uow, self._clock, posting_key, reason)
+
     def close_period(self, until: datetime, *, key: str | None = None) -> datetime:
         """Close the books up to an instant: nothing can be posted any more with an earlier one (`PeriodClosed`).
 
