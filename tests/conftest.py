@@ -13,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.servers import Server, ServerNotInstalled, empty, mariadb, postgres
 
+# so that a failing assertion of the contract shows its values, as those of the test modules do; here, before any test
+# module imports it
+pytest.register_assert_rewrite("astpp_billing.testing.storage_contract")
+
 # How long an example takes says more about the machine, and about coverage being measured, than about the code.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
