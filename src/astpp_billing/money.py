@@ -271,6 +271,11 @@ def percent(value: object, name: str, *, least: int = 0, most: int | None = None
     return number
 
 
+def part_of(micros: int, part: Fraction) -> int:
+    """An exact part of an amount, or a multiple of it, rounded half-up to whole micros."""
+    return round_half_up(micros * part.numerator, part.denominator)
+
+
 def share_of(micros: int, percentage: Decimal, conversion: Fraction = Fraction(1)) -> int:
     """`percentage` percent of `micros`, converted, rounded once to whole micros."""
     numerator, denominator = percentage.as_integer_ratio()

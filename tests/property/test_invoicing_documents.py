@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import Account, BillingType, Kind, ReceiptMode
 from astpp_billing.invoicing import (
     Assembled,
@@ -18,12 +20,13 @@ from astpp_billing.invoicing import (
     LineKind,
     Tax,
     assemble,
+    assemble_credit,
     document_transfers,
     due_periods,
     make_document,
 )
 from astpp_billing.invoicing.html import render_html
-from astpp_billing.ledger import Book, Charge, LedgerAccount, movements
+from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, movements
 from astpp_billing.money import MICROS, minor_units
 from astpp_billing.periods import BillingSchedule, Cadence
 
@@ -187,13 +190,56 @@ def document_of(history: History, kind: DocumentKind) -> tuple[Document, list[Ch
     return make_document(kind, buyer_of(history.currency), 2, config, "1", assembled, None, NOW), of_document
 
 
-@given(histories(), st.sampled_from(DocumentKind))
+BILLING = (DocumentKind.RECEIPT, DocumentKind.INVOICE)
+
+
+@given(histories(), st.sampled_from(BILLING))
 def test_whatever_is_assembled_makes_a_valid_document(history: History, kind: DocumentKind) -> None:
     """A document is valid once it is built, and everything that can be assembled can be one."""
     document, _ = document_of(history, kind)
 
     assert document.total.rounded() == document.total
     assert (document.due_at is not None) == (kind is DocumentKind.INVOICE)
+
+
+@given(histories(), st.data())
+def test_credit_notes_take_back_what_was_billed(history: History, data: st.DataObject) -> None:
+    """In whatever parts: each tax as much as the charges, all of both in the end, and nobody is off by a whole unit."""
+    billed, charges = document_of(history, DocumentKind.INVOICE)
+    notes: list[Document] = []
+    rounding = history.last_balance
+    left = [charge.micros for charge in charges]
+    while any(left):
+        parts = [data.draw(st.integers(0, micros) | st.just(micros)) for micros in left]
+        refunds = [
+            evolve(charge, kind=ChargeKind.REFUND, micros=-micros)
+            for charge, micros in zip(charges, parts, strict=True)
+            if micros
+        ]
+        if not refunds or len(notes) == 5:
+            parts = left
+            refunds = [
+                evolve(charge, kind=ChargeKind.REFUND, micros=-micros)
+                for charge, micros in zip(charges, parts, strict=True)
+                if micros
+            ]
+        left = [before - micros for before, micros in zip(left, parts, strict=True)]
+        assembled = assemble_credit(refunds, billed, notes, rounding)
+        rounding += assembled.rounding_micros
+        buyer, config = buyer_of(history.currency), InvoiceConfig(account_id=1, company="Acme")
+        kind = DocumentKind.CREDIT_NOTE
+        notes.append(make_document(kind, buyer, 2, config, "1", assembled, None, NOW, corrects_id=7))
+        taxed = sum(line.exact_micros for note in notes for line in note.lines if line.kind is LineKind.TAX)
+        credited = sum(line.exact_micros for note in notes for line in note.lines if line.kind is LineKind.CHARGES)
+        taxes = sum(line.exact_micros for line in billed.lines if line.kind is LineKind.TAX)
+        part = Fraction(-credited, sum(charge.micros for charge in charges))
+        assert abs(-taxed - taxes * part) <= Fraction(1, 2)
+        assert abs(rounding) <= HALF_UNIT[history.currency]
+
+    exact = sum(line.exact_micros for document in (billed, *notes) for line in document.lines)
+    assert exact == 0
+    with pytest.raises(InvalidValue, match="cannot be credited"):
+        assemble_credit([evolve(charges[0], kind=ChargeKind.REFUND, micros=-1)] if charges else [], billed, notes, 0)
 
 
 # Letters of the marker are in no tag, attribute or entity of the page.

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.property.commerce import Business, businesses, percents
+from tests.property.commerce import Business, businesses
+from tests.property.shops import open_shop
 from tests.services.books import everything, without_ids
 
 from astpp_billing.billing import Billing
@@ -18,7 +19,7 @@ from astpp_billing.fx import ExchangeRates
 from astpp_billing.hierarchy import Account
 from astpp_billing.ledger import Reason, Sale, movements
 from astpp_billing.money import MAX_MICROS, Money, round_half_up
-from astpp_billing.pricing import Agreement, Category, NotOfferedReason, Product
+from astpp_billing.pricing import Agreement, NotOfferedReason
 from astpp_billing.pricing.offers import agree
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, PricedOrder, price_order
 from astpp_billing.services.orders import Purchased, Quote
@@ -26,7 +27,7 @@ from astpp_billing.services.selling import sell
 from astpp_billing.testing import strategies as given_by
 from astpp_billing.testing.strategies import CHANGES
 from astpp_billing.testing.strategies import Sale as Offered
-from astpp_billing.testing.worlds import START, Chain
+from astpp_billing.testing.worlds import START
 
 quantities = st.integers(1, 1000)
 AT = CHANGES[-1]
@@ -188,32 +189,6 @@ def test_every_reason_not_to_offer_is_one_not_to_sell(reason: NotOfferedReason) 
 
 
 # with the services
-
-amounts = st.decimals(0, 50, places=3, allow_nan=False).map(str)
-
-
-def open_shop(billing: Billing, business: Business, data: st.DataObject) -> tuple[Chain, Product]:
-    """A business, with a product that everybody lists on terms of its own."""
-    shop = business.open(billing)
-    product = billing.products.create(
-        shop.admin,
-        "package",
-        category=Category.PACKAGE,
-        name="A package",
-        price=data.draw(amounts),
-        setup_fee=data.draw(amounts),
-        commission_percent=data.draw(percents),
-    )
-    for seller in shop.resellers:
-        terms: dict[str, Any] = {"commission_percent": data.draw(percents)}
-        if not seller.is_commission_reseller:
-            terms |= {"price": data.draw(amounts), "setup_fee": data.draw(amounts), "below_cost": True}
-        billing.products.opt_in(seller, product, **terms)
-    for account in shop.path[:-1]:
-        micros = data.draw(st.integers(0, 200_000_000) | st.just(10**12))
-        if micros:
-            billing.ledger.refill(account, Money.from_micros(micros, account.currency), key=account.number)
-    return shop, product
 
 
 @settings(max_examples=60)

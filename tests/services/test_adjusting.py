@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.books import at, balance, everything, moved
@@ -255,10 +257,11 @@ def test_a_wrong_refill_is_taken_back_once(billing: Billing, clock: FixedClock) 
     corrected = billing.ledger.correct(wrong.key, reason="the cheque bounced")
 
     seller = shop.resellers[0]
-    assert moved(corrected) == [(shop.customer.id, Book.WALLET, seller.id, Book.CASH, 10_000_000, "USD")]
-    assert (corrected.reason, corrected.corrects) == (Reason.CORRECTION, "refill:r1")
+    assert moved(corrected.posting) == [(shop.customer.id, Book.WALLET, seller.id, Book.CASH, 10_000_000, "USD")]
+    assert (corrected.posting.reason, corrected.posting.corrects) == (Reason.CORRECTION, "refill:r1")
+    assert (corrected.charges, corrected.documents) == ((), ())
     assert balance(billing, shop.customer) == "0.00 USD"
-    assert billing.ledger.correct(wrong.key, reason="the cheque bounced") == corrected
+    assert billing.ledger.correct(wrong.key, reason="the cheque bounced") == evolve(corrected, repeated=True)
     with pytest.raises(IdempotencyConflict):
         billing.ledger.correct(wrong.key, reason="something else")
     assert balance(billing, shop.customer) == "0.00 USD"
@@ -275,13 +278,47 @@ def test_a_wrong_credit_is_no_cost_any_more(billing: Billing) -> None:
     assert billing.ledger.reconcile().discrepancies == ()
 
 
-def test_what_was_charged_cannot_be_corrected(billing: Billing) -> None:
-    shop = chain(billing, distributor("0.03"))
+def test_what_documents_have_moved_cannot_be_corrected(billing: Billing, clock: FixedClock) -> None:
+    """Nor can a correction, nor what is not there; nothing is changed."""
+    shop = chain(billing, distributor("0.03"), billing=BillingType.POSTPAID, credit_limit="50")
+    billing.accounts.configure_invoices(shop.resellers[0], tax=Tax("VAT", Decimal(20)))
     billing.ledger.debit(shop.customer, TEN, reason="Repair", key="d1", force=True)
+    clock.advance(timedelta(days=40))
+    billing.documents.run()
+    (invoice,) = (one for one in _postings(billing) if one.reason is Reason.INVOICE)
+    billing.ledger.correct("debit:d1", reason="a mistake")
     before = everything(billing)
 
-    with pytest.raises(InvalidValue, match="debit:d1 is no refill or credit"):
-        billing.ledger.correct("debit:d1", reason="a mistake")
+    with pytest.raises(InvalidValue, match="is invoice: that cannot be corrected, an order can be refunded"):
+        billing.ledger.correct(invoice.key, reason="a mistake")
+    with pytest.raises(InvalidValue, match="correction:debit:d1 is correction"):
+        billing.ledger.correct("correction:debit:d1", reason="a mistake")
     with pytest.raises(NotFound, match="no posting has the key 'refill:none'"):
         billing.ledger.correct("refill:none", reason="a mistake")
     assert everything(billing) == before
+
+
+def _postings(billing: Billing) -> list[Posting]:
+    with billing.storage.snapshot() as uow:
+        return list(uow.postings())
+
+
+def test_a_wrong_debit_goes_back_with_its_tax(billing: Billing) -> None:
+    """By a credit note for the receipt that it came on."""
+    shop = chain(billing, distributor("0.03"))
+    billing.accounts.configure_invoices(shop.resellers[0], tax=Tax("VAT", Decimal(20)))
+    billing.ledger.refill(shop.customer, Money(100, "USD"), key="r1")
+    billing.ledger.debit(shop.customer, TEN, reason="Repair", key="d1")
+    assert balance(billing, shop.customer) == "88.00 USD"
+
+    corrected = billing.ledger.correct("debit:d1", reason="somebody else's")
+
+    (receipt, note) = billing.documents.documents(shop.customer)
+    assert corrected.documents == (note,)
+    assert (note.kind, note.number, note.corrects_id) == (DocumentKind.CREDIT_NOTE, "CRN-000001", receipt.id)
+    assert [(line.description, line.micros) for line in note.lines] == [
+        ("Repair, refunded", -10_000_000),
+        ("VAT 20 %", -2_000_000),
+    ]
+    assert balance(billing, shop.customer) == "100.00 USD"
+    assert billing.ledger.reconcile().discrepancies == ()

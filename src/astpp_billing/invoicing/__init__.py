@@ -1,11 +1,13 @@
-"""Documents: what is due, taxes, receipts and invoices."""
+"""Documents: what is due, taxes, receipts, invoices and credit notes."""
 
 from astpp_billing.invoicing.assembly import (
     ROUNDING_DESCRIPTION,
     Assembled,
     DocumentBooks,
     assemble,
+    assemble_credit,
     document_transfers,
+    line_name,
     make_document,
     number_of,
 )
@@ -24,8 +26,10 @@ __all__ = [
     "LineKind",
     "Tax",
     "assemble",
+    "assemble_credit",
     "document_transfers",
     "due_periods",
+    "line_name",
     "make_document",
     "number_of",
     "worth_issuing",

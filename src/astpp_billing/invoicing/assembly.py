@@ -12,14 +12,20 @@ R' is the error of one rounding, whatever came before: half a minor unit at the 
 billed totals add up to the exact amounts + R' − R, so nobody is ever more than half a minor unit off.
 
 T is never negative: a charge is at least one micro, so E − R ≥ 1 micro − half a minor unit, which does not round
-below zero. (A balance R beyond half a minor unit can only come from a correction, or a currency that lost its
-decimals; then T stays at zero until the following documents have worked it off.)
+below zero. (A balance R beyond half a minor unit can only come from a currency that lost its decimals; then T stays at
+zero until the following documents have worked it off.) What is refunded before it was billed is on the same document
+as what it takes back, so E is not negative either.
+
+A credit note is the same with all signs turned. Its taxes are those of the document that it takes something back of:
+the same part of each as of the charges, rounded once for all credit notes of the document so far, so that together
+they give back exactly the tax of what they take back, and all of it in the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from itertools import count, groupby
 
 from attrs import frozen
@@ -28,8 +34,11 @@ from astpp_billing.errors import CurrencyMismatch, InvalidValue
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing.documents import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
 from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, Transfer, transfer
-from astpp_billing.money import check_currency, check_micros, plain, round_to_minor, share_of
+from astpp_billing.money import check_currency, check_micros, part_of, plain, round_to_minor, share_of
 from astpp_billing.periods import Period, local_date, midnight
+
+REFUNDED = "{}, refunded"
+"""What the line of refunds is called on a document that also bills what they take back."""
 
 ROUNDING_DESCRIPTION = "Rounding, carried forward"
 """What the line of rounding is called on a document."""
@@ -67,13 +76,50 @@ def assemble(charges: Sequence[Charge], currency: str, tax: Tax | None, rounding
     if not charges:
         return Assembled(lines=(), total_micros=0, tax_micros=0, rounding_micros=0)
     lines = _charge_lines(charges, currency)
-    net = sum([line.exact_micros for line in lines])
-    tax_micros = 0 if tax is None else share_of(net, tax.percent)
+    tax_micros = 0
     if tax is not None:
+        tax_micros = share_of(sum([line.exact_micros for line in lines]), tax.percent)
         description = f"{tax.name} {plain(tax.percent)} %"
         lines.append(_line(len(lines) + 1, LineKind.TAX, description, tax_micros, currency))
-    exact = net + tax_micros
-    total = max(0, round_to_minor(exact - rounding_balance, currency))
+    return _totalled(lines, tax_micros, currency, rounding_balance)
+
+
+def assemble_credit(
+    charges: Sequence[Charge], document: Document, credited: Sequence[Document], rounding_balance: int
+) -> Assembled:
+    """The lines, taxes and rounding of a credit note for refunds of what is on a document; no amount is positive.
+
+    `charges` are the refunds (one at least), `credited` the credit notes that the document has already. Raises what
+    `assemble` does, and `InvalidValue` for refunds of more than the document has billed.
+    """
+    _check_charges(charges, document.currency)
+    check_micros(rounding_balance, "the rounding balance")
+    billed = _of_charges(document)
+    before = -sum(map(_of_charges, credited))
+    after = before - sum(charge.micros for charge in charges)
+    if not charges or not before < after <= billed:
+        raise InvalidValue(f"{after} micros cannot be credited of document {document.number}, which bills {billed}")
+    lines = _charge_lines(charges, document.currency)
+    taxes = 0
+    for line in document.lines:
+        if line.kind is LineKind.TAX:
+            exact = part_of(line.exact_micros, Fraction(before, billed)) - part_of(
+                line.exact_micros, Fraction(after, billed)
+            )
+            lines.append(_line(len(lines) + 1, LineKind.TAX, line.description, exact, document.currency))
+            taxes += exact
+    return _totalled(lines, taxes, document.currency, rounding_balance)
+
+
+def _of_charges(document: Document) -> int:
+    return sum(line.exact_micros for line in document.lines if line.kind is LineKind.CHARGES)
+
+
+def _totalled(lines: list[DocumentLine], tax_micros: int, currency: str, rounding_balance: int) -> Assembled:
+    """The whole document, with a line of rounding where the others do not add up to its total."""
+    exact = sum([line.exact_micros for line in lines])
+    total = round_to_minor(exact - rounding_balance, currency)
+    total = max(0, total) if exact >= 0 else min(0, total)
     carried = total - sum([line.micros for line in lines])
     if carried:
         lines.append(
@@ -99,15 +145,20 @@ def _check_charges(charges: Sequence[Charge], currency: str) -> None:
         raise InvalidValue(f"a document has the charges of one account, not of {sorted(accounts)}")
 
 
-def _by_description(charge: Charge) -> tuple[str, ChargeKind]:
-    return charge.description, charge.kind
+def line_name(charge: Charge) -> str:
+    """What the line is called on which a charge stands."""
+    return REFUNDED.format(charge.description) if charge.kind is ChargeKind.REFUND else charge.description
+
+
+def _by_line(charge: Charge) -> tuple[str, ChargeKind]:
+    return line_name(charge), charge.kind
 
 
 def _charge_lines(charges: Sequence[Charge], currency: str) -> list[DocumentLine]:
     if len(charges) == 1:  # a receipt, of which there are as many as charges
         (one,) = charges
-        return [_line(1, LineKind.CHARGES, one.description, one.micros, currency, 1, one.seconds)]
-    grouped = groupby(sorted(charges, key=_by_description), key=_by_description)
+        return [_line(1, LineKind.CHARGES, line_name(one), one.micros, currency, 1, one.seconds)]
+    grouped = groupby(sorted(charges, key=_by_line), key=_by_line)
     lines = []
     for position, ((description, _), members) in zip(count(1), grouped, strict=False):
         of_line = list(members)
@@ -167,6 +218,7 @@ def make_document(
     issued_at: datetime,
     *,
     document_id: int = 0,
+    corrects_id: int | None = None,
 ) -> Document:
     """The document to store: what was assembled, with issuer and buyer as they are called now.
 
@@ -190,6 +242,7 @@ def make_document(
         period=period,
         issued_at=issued_at,
         due_at=due_at,
+        corrects_id=corrects_id,
         lines=assembled.lines,
         total_micros=assembled.total_micros,
         issuer_name=config.company,

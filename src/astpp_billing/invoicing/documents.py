@@ -1,4 +1,4 @@
-"""Documents: receipts and invoices as they were issued, and what an issuer prints on them (rules, section 7)."""
+"""Documents: receipts, invoices and credit notes as they were issued, and what an issuer prints on them (section 7)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ MAX_DUE_DAYS = 3650
 
 
 class DocumentKind(StrEnum):
-    """What a document is: the proof of what was paid in advance, or a demand for what was used."""
+    """What a document is: the proof of what was paid in advance, a demand for what was used, or what takes one back."""
 
     RECEIPT = "receipt"
     INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
 
 
 class LineKind(StrEnum):
@@ -88,6 +89,7 @@ class InvoiceConfig:
     tax_number: str = field(default="", converter=_text)
     invoice_prefix: str = field(default="INV-", converter=_prefix)
     receipt_prefix: str = field(default="RCP-", converter=_prefix)
+    credit_note_prefix: str = field(default="CRN-", converter=_prefix)
     note: str = field(default="", converter=_text)
     due_days: int = 14
     tax: Tax | None = None
@@ -103,7 +105,13 @@ class InvoiceConfig:
 
     def prefix(self, kind: DocumentKind) -> str:
         """What the numbers of one kind of document begin with."""
-        return self.invoice_prefix if kind is DocumentKind.INVOICE else self.receipt_prefix
+        match kind:
+            case DocumentKind.RECEIPT:
+                return self.receipt_prefix
+            case DocumentKind.INVOICE:
+                return self.invoice_prefix
+            case DocumentKind.CREDIT_NOTE:
+                return self.credit_note_prefix
 
 
 @frozen(kw_only=True)
@@ -136,12 +144,14 @@ class DocumentLine:
 
 @frozen(kw_only=True)
 class Document:
-    """One receipt or invoice as it was issued; it never changes (credit notes and payments relate to it).
+    """One receipt, invoice or credit note as it was issued; it never changes (credit notes and payments relate to it).
 
     `id` is 0 until it is stored. `issuer_id` is the account whose configuration and series of numbers it has,
     `seller_id` the buyer's parent, `account_id` the buyer. `period` is None for a receipt of a single charge, and
     only an invoice has a `due_at`. The other texts are copies of what issuer and buyer were called at the time.
-    `total_micros` is the sum of the lines' `micros`, never negative.
+    `total_micros` is the sum of the lines' `micros`, never negative but on a credit note, where it is never positive:
+    so the totals of all documents of an account add up to what it was billed. A credit note, and only that, has in
+    `corrects_id` the id of the document of which it takes something back.
     """
 
     id: int = 0
@@ -156,6 +166,7 @@ class Document:
     period: Period | None = None
     issued_at: datetime = field(converter=utc)
     due_at: datetime | None = field(default=None, converter=optional(utc))
+    corrects_id: int | None = None
     lines: tuple[DocumentLine, ...]
     total_micros: int
     issuer_name: str = field(default="", converter=_text)
@@ -169,12 +180,19 @@ class Document:
     def __attrs_post_init__(self) -> None:
         if not self.number.strip():
             raise InvalidValue("a document has a number")
-        if self.kind is DocumentKind.RECEIPT and self.due_at is not None:
-            raise InvalidValue(f"receipt {self.number}: it proves a payment, so it cannot be due ({self.due_at})")
+        if self.kind is not DocumentKind.INVOICE and self.due_at is not None:
+            raise InvalidValue(
+                f"{self.kind} {self.number}: it asks for no payment, so it cannot be due ({self.due_at})"
+            )
         self._check_lines(minor_step(self.currency))
         check_micros(self.total_micros, "the total of a document")
-        if self.total_micros < 0:
+        if self.kind is DocumentKind.CREDIT_NOTE:
+            if self.total_micros > 0:
+                raise InvalidValue(f"credit note {self.number}: its total is positive, {self.total_micros} micros")
+        elif self.total_micros < 0:
             raise InvalidValue(f"document {self.number}: its total is negative, {self.total_micros} micros")
+        if (self.kind is DocumentKind.CREDIT_NOTE) != (self.corrects_id is not None):
+            raise InvalidValue(f"document {self.number}: a credit note, and only that, takes back another document")
 
     def _check_lines(self, step: int) -> None:
         total = 0

@@ -16,6 +16,8 @@ class Labels:
     language: str = "en"
     invoice: str = "Invoice"
     receipt: str = "Receipt"
+    credit_note: str = "Credit note"
+    corrects: str = "For document"
     issuer: str = "From"
     buyer: str = "To"
     account_number: str = "Account number"

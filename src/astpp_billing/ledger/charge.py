@@ -19,6 +19,7 @@ class ChargeKind(StrEnum):
     PRODUCT = "product"
     SETUP = "setup"
     DEBIT = "debit"
+    REFUND = "refund"
 
 
 @frozen(kw_only=True)
@@ -28,7 +29,8 @@ class Charge:
     `at` is the instant that decides to which period it belongs: for a call, the start. `description` is what a
     document groups by (the destination), `detail` says how the amount came about, as text. `seconds` are the call's
     own, before any rounding to increments. `position` tells the charges of one posting apart: it is that of the
-    transfer that moved the money, from 1. `document_id` is None until the charge stands on a document.
+    transfer that moved the money, from 1. `document_id` is None until the charge stands on a document. `micros` is
+    positive, but for a `REFUND`, which gives back what another charge took.
     """
 
     account_id: int
@@ -45,8 +47,10 @@ class Charge:
     document_id: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        if check_micros(self.micros, "charge") <= 0:
+        if check_micros(self.micros, "charge") <= 0 and (self.kind is not ChargeKind.REFUND or self.micros == 0):
             raise InvalidValue(f"a charge is a positive amount, not {self.micros} micros")
+        if self.kind is ChargeKind.REFUND and self.micros > 0:
+            raise InvalidValue(f"a refund is a negative amount, not {self.micros} micros")
 
     @property
     def amount(self) -> Money:

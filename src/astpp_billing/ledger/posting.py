@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction
 
 from attrs import field, frozen
 
@@ -44,6 +45,7 @@ class Reason(StrEnum):
     RENEWAL = "renewal"
     CREDIT = "credit"
     DEBIT = "debit"
+    REFUND = "refund"
 
 
 @frozen(cache_hash=True)
@@ -88,8 +90,8 @@ class Posting:
     """One business event with all its transfers, saved at once or not at all.
 
     `key` makes it unique; `fingerprint` stands for the content of the command that caused it, so that a repeat can be
-    told from a conflict. `corrects` is the key of the posting that this one puts right. `note`
-    says in words why it was made, where no charge does.
+    told from a conflict. `corrects` is the key of the posting that this one puts right, and `share` the part of it that
+    is taken back, up to 1. `note` says in words why it was made, where no charge does.
     """
 
     key: str = field(converter=check_key)
@@ -98,7 +100,12 @@ class Posting:
     reason: Reason
     transfers: tuple[Transfer, ...]
     corrects: str | None = None
+    share: Fraction | None = None
     note: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if self.share is not None and (self.corrects is None or not 0 < self.share <= 1):
+            raise InvalidValue(f"posting {self.key} takes back {self.share} of {self.corrects}: up to 1 of another one")
 
 
 def transfer(source: LedgerAccount, target: LedgerAccount, micros: int) -> tuple[Transfer, ...]:

@@ -7,16 +7,18 @@ whole once it is reached.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from attrs import frozen
 
 from astpp_billing.errors import InvalidValue
 from astpp_billing.ledger.posting import Book, Transfer
-from astpp_billing.money import round_half_up
+from astpp_billing.money import part_of
 
 _OF_DOCUMENTS = frozenset({Book.TAX, Book.ROUNDING})
+_ALIKE: Mapping[int, Fraction] = {}
+_WHOLE = Fraction(1)
 
 
 @frozen
@@ -27,25 +29,25 @@ class Reversed:
     transfer: Transfer
 
 
-def reversal(transfers: Sequence[Transfer], before: Fraction, part: Fraction) -> tuple[Reversed, ...]:
+def reversal(
+    transfers: Sequence[Transfer], before: Fraction, part: Fraction, weights: Mapping[int, Fraction] = _ALIKE
+) -> tuple[Reversed, ...]:
     """What takes back `part` of what was posted, after `before` of it was taken back already; both are shares of 1.
 
-    Taxes and the rounding of documents stay: they are taken back by the documents. What is less than half a micro has
-    no transfer yet. Raises `InvalidValue` for a part that is not positive, or more than is left.
+    `weights` are for transfers, by their position, of which less than the whole can be taken back (0: nothing); all
+    parts of one posting have the same. Taxes and the rounding of documents stay: they are taken back by the documents.
+    What is less than half a micro has no transfer yet. Raises `InvalidValue` for a part that is not positive, or more
+    than is left.
     """
     after = _check(before, part)
     found = []
     for position, one in enumerate(transfers, 1):
         if not _OF_DOCUMENTS & {one.source.book, one.target.book}:
-            micros = share(one.micros, after) - share(one.micros, before)
+            weight = weights.get(position, _WHOLE)
+            micros = part_of(one.micros, after * weight) - part_of(one.micros, before * weight)
             if micros:
                 found.append(Reversed(position, Transfer(one.target, one.source, micros)))
     return tuple(found)
-
-
-def share(micros: int, part: Fraction) -> int:
-    """An exact share of an amount, rounded half-up to whole micros."""
-    return round_half_up(micros * part.numerator, part.denominator)
 
 
 def _check(before: Fraction, part: Fraction) -> Fraction:

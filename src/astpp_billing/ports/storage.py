@@ -186,6 +186,10 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork,
         """All postings, in no particular order; they are read bit by bit, as there may be very many."""
         ...
 
+    def corrections(self, posting_key: str) -> Sequence[Posting]:
+        """The postings that correct the one with a key, in their order."""
+        ...
+
     def balance(self, account: LedgerAccount) -> int:
         """The materialised balance, in micros, of a wallet or rounding account; 0 before its first transfer."""
         ...
@@ -287,8 +291,17 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork,
         """The charges of one posting, on one document, of one account, or all, by posting and position."""
         ...
 
-    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
-        """The documents of one account, with one of these ids, or all, in the order they were issued."""
+    def documents(
+        self,
+        account_id: int | None = None,
+        *,
+        ids: Collection[int] | None = None,
+        corrects: Collection[int] | None = None,
+    ) -> Sequence[Document]:
+        """The documents of one account, with one of these ids, or all, in the order they were issued.
+
+        `corrects`: the credit notes that take something back of the documents with one of these ids.
+        """
         ...
 
     def billed_until(self, account_id: int) -> datetime | None:

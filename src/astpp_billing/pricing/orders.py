@@ -13,7 +13,7 @@ from attrs import frozen
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
 from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account
-from astpp_billing.money import MAX_MICROS, Money, check_whole, round_half_up, share_of
+from astpp_billing.money import MAX_MICROS, Money, check_whole, part_of, share_of
 from astpp_billing.pricing.priced import Bag
 from astpp_billing.pricing.products import AgreedLevel, Agreement, NotOfferedReason
 
@@ -176,15 +176,11 @@ def _level(
     payer = accounts[agreed.payer_id]
     conversion = _convert(rates, agreed.currency, payer.currency, at, payer)
     price, setup = (
-        _times(micros, times * conversion.factor)
+        part_of(micros, times * conversion.factor)
         for micros, times in ((agreed.price_micros, prices), (agreed.setup_fee_micros, setup_fees))
     )
     _check_size(price + setup, payer, conversion.quote)
     return OrderLevel(payer, accounts[agreed.payee_id], agreed, conversion, price, setup)
-
-
-def _times(micros: int, factor: Fraction) -> int:
-    return round_half_up(micros * factor.numerator, factor.denominator)
 
 
 def _commissions(

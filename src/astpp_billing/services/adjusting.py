@@ -7,8 +7,6 @@ other (`WALLET` → `REVENUE` of the parent), with its tax and its document.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from attrs import evolve, frozen
 
 from astpp_billing.clock import Clock
@@ -18,7 +16,6 @@ from astpp_billing.errors import (
     HierarchyError,
     IdempotencyConflict,
     InvalidValue,
-    NotFound,
     StorageBusy,
 )
 from astpp_billing.hierarchy import Account, ReceiptMode, Status
@@ -30,13 +27,14 @@ from astpp_billing.ledger import (
     Posting,
     Reason,
     Transfer,
+    check_key,
     fingerprint,
     movements,
-    reversal,
     transfer,
 )
 from astpp_billing.money import Money
 from astpp_billing.ports import Changes, UnitOfWork
+from astpp_billing.services.corrections import Command, Correction, Taken, told_again
 from astpp_billing.services.issuing import Desk, form_for, lock_for_billing
 
 MAX_NOTE = 1_000
@@ -59,37 +57,54 @@ def check_adjustment(what: str, account: Account, amount: Money, reason: str, ke
     """Raise `InvalidValue` where a credit or debit says something that can never be right."""
     if not key:
         raise InvalidValue(f"a {what} of account {account.number} needs a key that no other {what} has")
-    if not reason.strip() or not reason.isprintable() or len(reason) > MAX_NOTE:
-        raise InvalidValue(f"the reason of a {what} is one line of 1 to {MAX_NOTE:,} characters, not {reason!r}")
+    check_reason(what, reason)
     if amount.currency != account.currency:
         raise CurrencyMismatch(f"account {account.number} is in {account.currency}, not {amount.currency}")
     if amount.micros <= 0:
         raise InvalidValue(f"a {what} of account {account.number} is a positive amount, not {amount}")
 
 
-CORRECTABLE = frozenset({Reason.REFILL, Reason.CREDIT})
-"""What can be taken back as a whole: it charged nothing, so no document stands for it."""
+def check_reason(what: str, reason: str) -> str:
+    """Return the reason of something that is done by hand; `InvalidValue` unless it is one line of text."""
+    if not reason.strip() or not reason.isprintable() or len(reason) > MAX_NOTE:
+        raise InvalidValue(f"the reason of a {what} is one line of 1 to {MAX_NOTE:,} characters, not {reason!r}")
+    return reason
 
 
-def correct(uow: UnitOfWork, clock: Clock, key: str, reason: str) -> Posting:
+CORRECTABLE = frozenset({Reason.REFILL, Reason.CREDIT, Reason.DEBIT, Reason.CALL, Reason.RENEWAL})
+"""What can be taken back as a whole; an order is refunded, and documents take back only themselves."""
+
+
+def correct(uow: UnitOfWork, clock: Clock, key: str, reason: str) -> Correction:
     """See `Ledger.correct`."""
-    wrong = uow.find_posting(key)
-    if wrong is None:
-        raise NotFound(f"no posting has the key {key!r}")
-    if wrong.reason not in CORRECTABLE:
-        raise InvalidValue(f"{key} is no refill or credit: what was charged goes back with a credit note")
-    taken_back = reversal(wrong.transfers, Fraction(0), Fraction(1))
-    uow.lock({end.account_id for one in wrong.transfers for end in (one.source, one.target) if end.book is Book.WALLET})
-    posting = Posting(
-        key=f"correction:{key}",
-        fingerprint=fingerprint("correction", key, reason),
-        at=clock.now(),
-        reason=Reason.CORRECTION,
-        transfers=tuple(one.transfer for one in taken_back),
-        corrects=key,
-        note=reason,
+    check_reason("correction", reason)
+    posting_key = check_key(f"correction:{key}")
+    mark = fingerprint("correction", key, reason)
+    known = find_once(uow, posting_key, mark)
+    if known is not None:
+        return told_again(uow, known)
+    taken = Taken(uow, key)
+    if taken.posting.reason not in CORRECTABLE:
+        raise InvalidValue(f"{key} is {taken.posting.reason}: that cannot be corrected, an order can be refunded")
+    desk = Desk(uow.lock(taken.account_ids, taken.series))
+    known = find_once(uow, posting_key, mark)  # which somebody may have done while this one waited
+    if known is not None:
+        return told_again(uow, known)
+    changes = Changes()
+    correction = taken.take(
+        desk,
+        changes,
+        Command(
+            key=posting_key,
+            fingerprint=mark,
+            at=clock.now(),
+            reason=Reason.CORRECTION,
+            note=reason,
+            part=1 - taken.before,
+        ),
     )
-    return post_once(uow, posting)
+    save_once(uow, changes, posting_key)
+    return correction
 
 
 def credit(uow: UnitOfWork, clock: Clock, account: Account, amount: Money, reason: str, key: str) -> Posting:

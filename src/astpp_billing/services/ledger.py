@@ -14,6 +14,7 @@ from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.services import adjusting
 from astpp_billing.services.adjusting import Short, check_adjustment, post_once
 from astpp_billing.services.again import again
+from astpp_billing.services.corrections import Correction
 from astpp_billing.services.once import Once
 from astpp_billing.services.reconciling import Reconciliation, prove_all
 
@@ -79,12 +80,15 @@ class Ledger:
             return adjusting.debit(uow, self._clock, account, amount, reason, key, force=force)
 
     @again
-    def correct(self, posting_key: str, *, reason: str) -> Posting:
-        """Take back a refill or a credit that was wrong, as a whole and once, by a posting that points at it.
+    def correct(self, posting_key: str, *, reason: str) -> Correction:
+        """Take back what was wrong, as a whole and once, by a posting that points at it.
 
-        The wallet may go below zero by it, for the money was never there. The same again changes nothing; with another
-        reason it is an `IdempotencyConflict`. Raises `NotFound` for no such posting, `InvalidValue` for one that has
-        charged somebody: that goes back with a credit note.
+        That is a refill, a credit, a debit, a call or the renewal of a subscription. Every level gets its money back,
+        and who was paid a commission loses it; what was billed gets credit notes, what was not comes with its refund on
+        the next document. A wallet may go below zero by it, for the money was never there. The call stays among the
+        calls, and in the used figures of its day. The same again changes nothing; with another reason it is an
+        `IdempotencyConflict`. Raises `NotFound` for no such posting, `InvalidValue` for one that cannot be corrected:
+        an order is refunded (`Orders.refund`).
         """
         with self._storage.begin() as uow:
             return adjusting.correct(uow, self._clock, posting_key, reason)

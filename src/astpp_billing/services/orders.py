@@ -25,7 +25,9 @@ from astpp_billing.pricing.orders import (
 )
 from astpp_billing.services.again import again
 from astpp_billing.services.catalogue import terms_of
+from astpp_billing.services.corrections import Correction
 from astpp_billing.services.prices import PriceBook
+from astpp_billing.services.refunding import refund
 from astpp_billing.services.selling import Bill, Counter, Tills, payers, sell
 
 Effect = Callable[[UnitOfWork, Order, ProductVersion, Path, datetime], None]
@@ -182,6 +184,22 @@ class Orders:
             for effect in self._effects:
                 effect(uow, order, offer.version, offer.path, offer.at)
             return Purchased(order, sold.charges, sold.documents)
+
+    @again
+    def refund(self, order: Order, quantity: int | None = None, *, reason: str, key: str) -> Correction:
+        """Give back what an order has cost, or `quantity` of it: on every level, with taxes, and with the commissions.
+
+        What was billed gets credit notes, what was not comes with its refund on the next document. Without a quantity
+        it is all that is left. An order that is refunded as a whole has ended: what it includes is for no call that
+        begins later, and its subscription is cancelled (its renewals stay paid; see `Ledger.correct`). One that renews
+        or includes minutes is refunded as a whole only. `reason` is one line, and is kept. Once for each `key`; the
+        same again gives the first result.
+
+        Raises `NotFound` for an order that there is not, `InvalidValue` for more than is left or an order that has cost
+        nothing, and `IdempotencyConflict` where the key stood for another refund.
+        """
+        with self._storage.begin() as uow:
+            return refund(uow, self._clock, order, quantity, reason, key)
 
     def _offer(self, uow: UnitOfWork, seen: Seen, buyer: Account, product: Product, quantity: int) -> _Offer | NotSold:
         """What a buyer is offered, by what was seen of it, and at which price."""

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import Account
-from astpp_billing.invoicing import Document, LineKind
+from astpp_billing.invoicing import Document, LineKind, line_name
 from astpp_billing.ledger import MATERIALISED, Book, Charge, Flow, LedgerAccount
 from astpp_billing.money import from_micros, plain
 from astpp_billing.ports import UnitOfWork
@@ -105,12 +105,12 @@ class _Sum:
 
 
 def _lines(account: Account, charges: Sequence[Charge], documents: Sequence[Document]) -> Iterator[Discrepancy]:
-    """Every line stands for exactly the charges on its document that have its description."""
+    """Every line stands for exactly the charges on its document that have its name."""
     proved: dict[int, dict[str, _Sum]] = {}
     for charge in charges:
         if charge.document_id is not None:
             one = _Sum(1, charge.seconds, charge.micros)
-            _add(proved.setdefault(charge.document_id, {}), charge.description, one)
+            _add(proved.setdefault(charge.document_id, {}), line_name(charge), one)
     for document in documents:
         stored: dict[str, _Sum] = {}
         for line in document.lines:

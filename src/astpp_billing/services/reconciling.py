@@ -92,18 +92,21 @@ def _prove_postings(uow: UnitOfWork, numbers: Mapping[int, str], charges: dict[s
 
 
 def _charges(posting: Posting, charges: Sequence[Charge], numbers: Mapping[int, str]) -> Iterator[Discrepancy]:
-    """Each charge is one transfer from a wallet to a revenue, at its position; no such transfer is without a charge."""
-    paid = {position: one for position, one in enumerate(posting.transfers, 1) if _is_charge(one)}
+    """Each charge is one transfer between a wallet and a revenue, at its position; no such one is without a charge."""
+    paid = {position: one for position, one in enumerate(posting.transfers, 1) if _is_charge(one) or _is_refund(one)}
     for charge in charges:
         name = f"charge {charge.position} of {posting.key}"
         transfer = paid.pop(charge.position, None)
         if transfer is None:
             yield Discrepancy(f"{name}, which no transfer stands for", charge.micros, 0)
             continue
-        if charge.micros != transfer.micros:
-            yield Discrepancy(name, charge.micros, transfer.micros)
-        if transfer.source != LedgerAccount(charge.account_id, Book.WALLET, charge.currency):
-            payer = f"{numbers[transfer.source.account_id]} in {transfer.source.currency}"
+        wallet, micros = (
+            (transfer.source, transfer.micros) if _is_charge(transfer) else (transfer.target, -transfer.micros)
+        )
+        if charge.micros != micros:
+            yield Discrepancy(name, charge.micros, micros)
+        if wallet != LedgerAccount(charge.account_id, Book.WALLET, charge.currency):
+            payer = f"{numbers[wallet.account_id]} in {wallet.currency}"
             said = f"{numbers[charge.account_id]} in {charge.currency}"
             yield Discrepancy(f"{name} is of account {said}, and was paid by {payer}", 0, 0)
     for position, transfer in paid.items():
@@ -112,6 +115,10 @@ def _charges(posting: Posting, charges: Sequence[Charge], numbers: Mapping[int, 
 
 def _is_charge(transfer: Transfer) -> bool:
     return transfer.source.book is Book.WALLET and transfer.target.book is Book.REVENUE
+
+
+def _is_refund(transfer: Transfer) -> bool:
+    return transfer.source.book is Book.REVENUE and transfer.target.book is Book.WALLET
 
 
 def _call(posting: Posting, call: CallEntry | None) -> Iterator[Discrepancy]:

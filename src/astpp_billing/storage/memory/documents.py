@@ -39,11 +39,19 @@ class Documents(Part):
             and account_id in (None, charge.account_id)
         ]
 
-    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
+    def documents(
+        self,
+        account_id: int | None = None,
+        *,
+        ids: Collection[int] | None = None,
+        corrects: Collection[int] | None = None,
+    ) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""
         wanted = (
             document
             for document in self._tables.documents.values()
-            if account_id in (None, document.account_id) and (ids is None or document.id in ids)
+            if account_id in (None, document.account_id)
+            and (ids is None or document.id in ids)
+            and (corrects is None or document.corrects_id in corrects)
         )
         return sorted(wanted, key=lambda document: (document.issued_at, document.id))

@@ -82,6 +82,11 @@ class Ledger(Allowances):
         """See `ports.UnitOfWork`."""
         return iter(list(self._tables.postings.values()))
 
+    def corrections(self, posting_key: str) -> Sequence[Posting]:
+        """See `ports.UnitOfWork`."""
+        found = (posting for posting in self._tables.postings.values() if posting.corrects == posting_key)
+        return sorted(found, key=lambda posting: self._tables.posting_ids[posting.key])
+
     def balance(self, account: LedgerAccount) -> int:
         """See `ports.UnitOfWork`."""
         wallet = self._tables.wallets.get(account.account_id)

@@ -73,6 +73,7 @@ def _destination(account_id: int, posting: Posting, charges: Sequence[Charge]) -
     """What an account sold in a posting, or else bought; `charges` are in the order of their positions."""
     for charge in charges:
         paid = posting.transfers[charge.position - 1 : charge.position]
-        if any(one.target.account_id == account_id and one.target.book is Book.REVENUE for one in paid):
+        ends = (end for one in paid for end in (one.source, one.target))
+        if any(end.account_id == account_id and end.book is Book.REVENUE for end in ends):
             return charge.description
     return next((charge.description for charge in charges if charge.account_id == account_id), None)

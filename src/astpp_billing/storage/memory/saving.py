@@ -64,9 +64,11 @@ class Saving(Documents, Allowances):
         postings = {posting.key for posting in changes.postings}
         documents = {document.id for document in changes.documents}
         on = [charge.document_id for charge in changes.charges if charge.document_id is not None]
-        for charge in changes.charges:
-            if charge.posting_key not in postings and charge.posting_key not in self._tables.postings:
-                raise NotFound(f"no posting has the key {charge.posting_key!r}")
+        corrected = (posting.corrects for posting in changes.postings if posting.corrects is not None)
+        for key in (*(charge.posting_key for charge in changes.charges), *corrected):
+            if key not in postings and key not in self._tables.postings:
+                raise NotFound(f"no posting has the key {key!r}")
+        on += [document.corrects_id for document in changes.documents if document.corrects_id is not None]
         for document_id in (*on, *(placed.document_id for placed in changes.placed)):
             if document_id not in documents and document_id not in self._tables.documents:
                 raise NotFound(f"no document has the id {document_id}")

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from astpp_billing.ledger import Posting
 from astpp_billing.ports import Command
 from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.ledger import all_postings
 from astpp_billing.storage.sql.mapping import posting_of
 from astpp_billing.storage.sql.part import Part
 
@@ -38,7 +39,7 @@ class Commands(Part):
         source, target = accounts.alias(), accounts.alias()
         last = -1
         while rows := self._all(
-            select(postings).where(postings.c.id > last).order_by(postings.c.id).limit(POSTINGS_AT_ONCE)
+            all_postings().where(postings.c.id > last).order_by(postings.c.id).limit(POSTINGS_AT_ONCE)
         ):
             first, last = rows[0]["id"], rows[-1]["id"]
             query = (

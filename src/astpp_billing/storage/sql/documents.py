@@ -37,16 +37,26 @@ class Documents(Part):
             query = query.where(tables.charges.c.account_id == account_id)
         return [charge_of(row) for row in self._all(query)]
 
-    def documents(self, account_id: int | None = None, *, ids: Collection[int] | None = None) -> Sequence[Document]:
+    def documents(
+        self,
+        account_id: int | None = None,
+        *,
+        ids: Collection[int] | None = None,
+        corrects: Collection[int] | None = None,
+    ) -> Sequence[Document]:
         """See `ports.UnitOfWork`."""
-        documents, letterheads = tables.documents, tables.letterheads
-        query = select(documents, letterheads.c.content).join(
-            letterheads, letterheads.c.id == documents.c.letterhead_id
+        documents, letterheads, credit_notes = tables.documents, tables.letterheads, tables.credit_notes
+        query = (
+            select(documents, letterheads.c.content, credit_notes.c.corrected_id.label("corrects_id"))
+            .join(letterheads, letterheads.c.id == documents.c.letterhead_id)
+            .outerjoin(credit_notes, credit_notes.c.document_id == documents.c.id)
         )
         if account_id is not None:
             query = query.where(documents.c.account_id == account_id)
         if ids is not None:
             query = query.where(documents.c.id.in_(ids))
+        if corrects is not None:
+            query = query.where(credit_notes.c.corrected_id.in_(corrects))
         return [document_of(row) for row in self._all(query.order_by(documents.c.issued_at, documents.c.id))]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, func, literal_column, or_, select, update
 
 from astpp_billing.calls import CallEntry, CallStatus, call_key, split_call_key
 from astpp_billing.ledger import Book, Flow, LedgerAccount, Posting, Used, Wallet
@@ -20,7 +21,7 @@ class Ledger(Part):
 
     def find_posting(self, key: str) -> Posting | None:
         """See `ports.UnitOfWork`."""
-        row = self._first(select(tables.postings).where(tables.postings.c.key == key))
+        row = self._first(all_postings().where(tables.postings.c.key == key))
         if row is None:
             return None
         accounts, transfers = tables.ledger_accounts, tables.transfers
@@ -40,6 +41,20 @@ class Ledger(Part):
             .order_by(transfers.c.position)
         )
         return posting_of(row, self._all(query))
+
+    def corrections(self, posting_key: str) -> Sequence[Posting]:
+        """See `ports.UnitOfWork`."""
+        postings, corrections = tables.postings, tables.corrections
+        corrected = postings.alias()
+        query = (
+            select(postings.c.key)
+            .join(corrections, corrections.c.posting_id == postings.c.id)
+            .join(corrected, corrected.c.id == corrections.c.corrected_id)
+            .where(corrected.c.key == posting_key)
+            .order_by(postings.c.id)
+        )
+        found = (self.find_posting(row["key"]) for row in self._all(query))
+        return [posting for posting in found if posting is not None]
 
     def balance(self, account: LedgerAccount) -> int:
         """See `ports.UnitOfWork`."""
@@ -117,6 +132,17 @@ class Ledger(Part):
             self._all(select(wallets.c.account_id).where(named).order_by(wallets.c.account_id).with_for_update())
             later = or_(wallets.c.closed_until.is_(None), wallets.c.closed_until < until)
             self._connection.execute(update(wallets).where(named, later).values(closed_until=until))
+
+
+def all_postings() -> Select[Any]:
+    """All postings, with what they correct."""
+    postings, corrections = tables.postings, tables.corrections
+    corrected = postings.alias()
+    return (
+        select(postings, corrected.c.key.label("corrects"), corrections.c.share)
+        .outerjoin(corrections, corrections.c.posting_id == postings.c.id)
+        .outerjoin(corrected, corrected.c.id == corrections.c.corrected_id)
+    )
 
 
 LOW_BITS = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Any
@@ -63,7 +64,17 @@ _GROUP = [
     "places",
     "version",
 ]
-_CONFIG = ["account_id", "company", "address", "tax_number", "invoice_prefix", "receipt_prefix", "note", "due_days"]
+_CONFIG = [
+    "account_id",
+    "company",
+    "address",
+    "tax_number",
+    "invoice_prefix",
+    "receipt_prefix",
+    "credit_note_prefix",
+    "note",
+    "due_days",
+]
 _RECORD = [
     "switch_id",
     "leg_uuid",
@@ -94,7 +105,7 @@ _CHARGE = [
     "currency",
     "document_id",
 ]
-_DOCUMENT = ["kind", "number", "issuer_id", "account_id", "issued_at", "due_at", "total_micros"]
+_DOCUMENT = ["kind", "number", "issuer_id", "account_id", "issued_at", "due_at", "corrects_id", "total_micros"]
 _LETTERHEAD = [
     "seller_id",
     "currency",
@@ -197,13 +208,14 @@ def entry_of(row: Mapping[Any, Any]) -> CallEntry:
 
 
 def posting_of(row: Mapping[Any, Any], transfers: Iterable[Mapping[Any, Any]]) -> Posting:
-    """The posting of a row and the rows of its transfers, which are in order."""
+    """The posting of a row, with what it corrects, and the rows of its transfers, which are in order."""
     return Posting(
         key=row["key"],
         fingerprint=row["fingerprint"],
         at=row["at"],
         reason=Reason(row["reason"]),
         corrects=row["corrects"],
+        share=None if row["share"] is None else Fraction(row["share"]),
         note=row["note"] or "",
         transfers=tuple(
             Transfer(
@@ -244,7 +256,7 @@ def lines_text(document: Document) -> str:
 
 
 def document_of(row: Mapping[Any, Any]) -> Document:
-    """The document of a row that also has the content of its letterhead."""
+    """The document of a row that also has the content of its letterhead, and what it takes something back of."""
     period = None if row["period_start"] is None else Period(row["period_start"], row["period_end"])
     values = (dict(zip(_LINE, line, strict=True)) for line in json.loads(row["lines"]))
     return Document(

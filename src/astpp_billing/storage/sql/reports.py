@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal_column, null, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal_column, null, or_, select, union_all
 
 from astpp_billing.ledger import Book, Entry, FlowGroup, LedgerAccount, Reason
 from astpp_billing.storage.sql import tables
@@ -171,12 +171,12 @@ def _flows(
 
 
 def _sold(account_ids: Sequence[int], moments: Sequence[datetime]) -> FromClause:
-    """The first charge in each posting that was paid into the revenue of each account."""
+    """The first charge in each posting that was paid into the revenue of each account, or refunded from it."""
     transfers, charges, postings, sellers = tables.transfers, tables.charges, tables.postings, tables.ledger_accounts
     paid = and_(charges.c.posting_id == transfers.c.posting_id, charges.c.position == transfers.c.position)
     return (
         select(transfers.c.posting_id, sellers.c.account_id, func.min(transfers.c.position).label("position"))
-        .join(sellers, sellers.c.id == transfers.c.target_id)
+        .join(sellers, or_(sellers.c.id == transfers.c.target_id, sellers.c.id == transfers.c.source_id))
         .join(charges, paid)
         .join(postings, postings.c.id == transfers.c.posting_id)
         .where(sellers.c.account_id.in_(account_ids), sellers.c.book == Book.REVENUE.value, *_within(moments))

@@ -17,7 +17,7 @@ from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.mapping import lines_text
 from astpp_billing.storage.sql.wire import Insert, Row
 
-_POSTING = ("id", "key", "fingerprint", "at", "reason", "corrects", "note")
+_POSTING = ("id", "key", "fingerprint", "at", "reason", "note")
 _TRANSFER = ("posting_id", "position", "source_id", "target_id", "micros")
 _DOCUMENT = (
     "id",
@@ -80,12 +80,21 @@ def postings(values: Sequence[Posting], ids: Mapping[str, int]) -> Insert:
             one.fingerprint,
             to_epoch(one.at),
             one.reason.value,
-            one.corrects,
             one.note or None,
         )
         for one in values
     ]
     return Insert(tables.postings, _POSTING, found)
+
+
+def corrections(values: Sequence[Posting], ids: Mapping[str, int]) -> Insert:
+    """Which of them corrects which one."""
+    found: list[Row] = [
+        (ids[one.key], ids[one.corrects], None if one.share is None else str(one.share))
+        for one in values
+        if one.corrects is not None
+    ]
+    return Insert(tables.corrections, ("posting_id", "corrected_id", "share"), found)
 
 
 def transfers(values: Sequence[Posting], ids: Mapping[str, int], ledger_ids: Mapping[int, int]) -> Insert:
@@ -118,6 +127,12 @@ def documents(values: Sequence[Document], letterhead_ids: Sequence[int]) -> Inse
         for one, letterhead_id in zip(values, letterhead_ids, strict=True)
     ]
     return Insert(tables.documents, _DOCUMENT, found)
+
+
+def credit_notes(values: Sequence[Document]) -> Insert:
+    """Which of them takes something back of which one."""
+    found: list[Row] = [(one.id, one.corrects_id) for one in values if one.corrects_id is not None]
+    return Insert(tables.credit_notes, ("document_id", "corrected_id"), found)
 
 
 def charges(values: Sequence[Charge], ids: Mapping[str, int]) -> Insert:

@@ -105,10 +105,13 @@ class Save(Names):
         self._check_accounts(accounts)
         made = {document.id for document in changes.documents}
         named = {charge.document_id for charge in changes.charges} | {one.document_id for one in changes.placed}
+        named |= {document.corrects_id for document in changes.documents}
         self._check_documents(sorted(one for one in named - made if one is not None))
         keys = [posting.key for posting in changes.postings]
         ids = dict(zip(keys, self.reserve_ids(len(keys)) if keys else (), strict=True))
-        return ids | self._stored_postings({charge.posting_key for charge in changes.charges} - ids.keys())
+        referred = {charge.posting_key for charge in changes.charges}
+        referred.update(posting.corrects for posting in changes.postings if posting.corrects is not None)
+        return ids | self._stored_postings(referred - ids.keys())
 
     def _check_documents(self, document_ids: Sequence[int]) -> None:
         documents = tables.documents
@@ -193,8 +196,10 @@ class Save(Names):
         heads = [letterhead(document) for document in changes.documents]
         head_ids = self._letterhead_ids(set(heads))
         yield rows.postings(changes.postings, posting_ids)
+        yield rows.corrections(changes.postings, posting_ids)
         yield rows.transfers(changes.postings, posting_ids, ledger_ids)
         yield rows.documents(changes.documents, [head_ids[head] for head in heads])
+        yield rows.credit_notes(changes.documents)
         yield rows.charges(changes.charges, posting_ids)
         yield rows.calls(changes.calls)
         yield rows.used(changes.used)

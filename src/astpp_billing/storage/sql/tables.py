@@ -83,6 +83,7 @@ invoice_configs = Table(
     Column("tax_number", Text, nullable=False),
     Column("invoice_prefix", String(32), nullable=False),
     Column("receipt_prefix", String(32), nullable=False),
+    Column("credit_note_prefix", String(32), nullable=False),
     Column("note", Text, nullable=False),
     Column("due_days", Integer, nullable=False),
     Column("tax_name", Text),
@@ -212,8 +213,16 @@ postings = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("reason", String(16), nullable=False),
-    Column("corrects", String(512)),
     Column("note", Text),
+)
+
+# Which posting puts which other one right, and the part of it that it takes back: few do.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("posting_id", Id, ForeignKey("postings.id"), primary_key=True, autoincrement=False),
+    Column("corrected_id", Id, ForeignKey("postings.id"), nullable=False, index=True),
+    Column("share", String(48)),  # an exact fraction: 1, 2/3
 )
 
 transfers = Table(
@@ -295,6 +304,14 @@ documents = Table(
     Column("total_micros", Micros, nullable=False),
     Column("lines", Text, nullable=False),  # JSON: they are never read but with their document
     UniqueConstraint("issuer_id", "kind", "number"),
+)
+
+# Which document takes something back of which other one.
+credit_notes = Table(
+    "credit_notes",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True, autoincrement=False),
+    Column("corrected_id", Id, ForeignKey("documents.id"), nullable=False, index=True),
 )
 
 charges = Table(

@@ -20,6 +20,7 @@ from astpp_billing.testing.storage_contract.accounts import AccountsContract
 from astpp_billing.testing.storage_contract.allowances import AllowancesContract
 from astpp_billing.testing.storage_contract.base import everything
 from astpp_billing.testing.storage_contract.calls import CallsContract
+from astpp_billing.testing.storage_contract.corrections import CorrectionsContract
 from astpp_billing.testing.storage_contract.documents import DocumentsContract
 from astpp_billing.testing.storage_contract.holds import HoldsContract
 from astpp_billing.testing.storage_contract.ledger import LedgerContract
@@ -40,6 +41,7 @@ class StorageContract(
     AccountsContract,
     PricesContract,
     LedgerContract,
+    CorrectionsContract,
     CallsContract,
     DocumentsContract,
     SavingContract,

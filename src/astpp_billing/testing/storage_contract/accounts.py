@@ -222,6 +222,7 @@ class AccountsContract(Base):
                 tax_number="T-1",
                 invoice_prefix="",
                 receipt_prefix="R/",
+                credit_note_prefix="C/",
                 note="Danke 🦊",
                 due_days=0,
                 tax=Tax("VAT", Decimal("19.60")),

@@ -44,7 +44,6 @@ class LedgerContract(Base):
                 other,
                 one,
                 reason=Reason.CORRECTION,
-                corrects="x" * 512,
                 at=AT + MICROSECOND,
                 note=TEXTS[2],
             )

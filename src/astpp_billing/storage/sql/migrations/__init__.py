@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from astpp_billing.errors import StorageError
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision that this release needs."""
 
 

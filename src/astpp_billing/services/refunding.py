@@ -1,0 +1,71 @@
+"""Refunding an order: its money goes back on every level, and what came with it ends."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from astpp_billing.clock import Clock
+from astpp_billing.errors import InvalidValue
+from astpp_billing.ledger import Order, OrderStatus, Reason, check_key, fingerprint
+from astpp_billing.ports import Changes, UnitOfWork
+from astpp_billing.pricing.orders import check_quantity
+from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
+from astpp_billing.services.adjusting import check_reason, find_once, save_once
+from astpp_billing.services.corrections import Command, Correction, Taken, told_again
+from astpp_billing.services.issuing import Desk
+from astpp_billing.services.minutes import source_of, withdraw_minutes
+
+_ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.RELEASED})
+
+
+def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, reason: str, key: str) -> Correction:
+    """See `Orders.refund`."""
+    posting_key = check_key(f"refund:{check_key(key)}")
+    check_reason("refund", reason)
+    mark = fingerprint("refund", order.id, quantity, reason)
+    known = find_once(uow, posting_key, mark)
+    if known is not None:
+        return told_again(uow, known)
+    if uow.find_posting(order.posting_key) is None:
+        uow.order(order.id)
+        raise InvalidValue(f"the order {order.key!r} has cost nothing")
+    taken = Taken(uow, order.posting_key)
+    desk = Desk(uow.lock(taken.account_ids | {order.buyer_id}, taken.series))
+    known = find_once(uow, posting_key, mark)  # which somebody may have done while this one waited
+    if known is not None:
+        return told_again(uow, known)
+    order = uow.order(order.id)
+    part = _part(order, taken.before, quantity)
+    now = clock.now()
+    changes = Changes()
+    correction = taken.take(
+        desk,
+        changes,
+        Command(key=posting_key, fingerprint=mark, at=now, reason=Reason.REFUND, note=reason, part=part),
+    )
+    whole = taken.before + part == 1
+    subscription = _subscription(uow, order)
+    if whole:
+        withdraw_minutes(changes, order.id, order.buyer_id, now)
+    elif subscription is not None or any(each.source == source_of(order.id) for each in uow.grants(order.buyer_id)):
+        raise InvalidValue(f"the order {order.key!r} renews, or includes minutes: it is refunded as a whole")
+    save_once(uow, changes, posting_key)
+    if whole:
+        uow.set_order_status(order.id, OrderStatus.REFUNDED)
+        if subscription is not None and subscription.status not in _ENDED:
+            uow.change_subscriptions([(subscription, subscription.cancelled(at_end=False))])
+    return correction
+
+
+def _part(order: Order, before: Fraction, quantity: int | None) -> Fraction:
+    left = 1 - before
+    if not left:
+        raise InvalidValue(f"the order {order.key!r} was refunded already")
+    part = left if quantity is None else Fraction(check_quantity(quantity), order.quantity)
+    if part > left:
+        raise InvalidValue(f"only {left * order.quantity} of the order {order.key!r} can be refunded, not {quantity}")
+    return part
+
+
+def _subscription(uow: UnitOfWork, order: Order) -> Subscription | None:
+    return next((one for one in uow.subscriptions(buyer_id=order.buyer_id) if one.order_id == order.id), None)
