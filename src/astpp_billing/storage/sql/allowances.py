@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, String, and_, bindparam, case, or_, select, type_coerce, update
+from sqlalchemy import Select, String, and_, case, or_, select, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.hierarchy import EndpointKind
@@ -20,7 +20,7 @@ from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.catalogue import grants, minutes_used
 from astpp_billing.storage.sql.part import Part
 from astpp_billing.storage.sql.types import Id
-from astpp_billing.storage.sql.wire import Ask, Insert, Row, Tell, listed, parameters, places
+from astpp_billing.storage.sql.wire import Ask, Insert, Row, Tell, listed, parameter, parameters, places, plain
 
 _GRANT = (
     "id",
@@ -94,16 +94,8 @@ def seen_grants(rows: Iterable[Mapping[Any, Any]]) -> dict[int, tuple[Grant, ...
     return seen
 
 
-def _parameter(name: str, kind: Any = Id) -> Any:
-    return bindparam(name, type_=kind, required=True)
-
-
-def _plain(column: Any) -> Any:
-    return type_coerce(column, Id)
-
-
 _live = or_(
-    and_(_plain(grants.c.expires_at) > _parameter("since"), grants.c.used_seconds < grants.c.seconds),
+    and_(plain(grants.c.expires_at) > parameter("since"), grants.c.used_seconds < grants.c.seconds),
     grants.c.held_seconds > 0,
 )
 
@@ -125,7 +117,7 @@ def _by_endpoint(count: int) -> Select[Any]:
     endpoints = tables.endpoints
     named = endpoints.c.value.in_(parameters("value", count, String()))
     query = select(grants).join(endpoints, endpoints.c.account_id == grants.c.account_id)
-    return query.where(endpoints.c.kind == _parameter("kind", String()), named, _live)
+    return query.where(endpoints.c.kind == parameter("kind", String()), named, _live)
 
 
 # what is changed
@@ -217,12 +209,12 @@ def holding_step(minutes: Collection[HeldMinutes]) -> Tell:
     return Tell(_HOLD, [{"grant": one.grant_id, "more": one.seconds} for one in ordered])
 
 
-_of_source = (grants.c.account_id == _parameter("payer"), grants.c.source == _parameter("origin", String()))
+_of_source = (grants.c.account_id == parameter("payer"), grants.c.source == parameter("origin", String()))
 _WITHDRAW = (
     update(grants)
-    .where(*_of_source, _plain(grants.c.expires_at) > _parameter("ends"))
+    .where(*_of_source, plain(grants.c.expires_at) > parameter("ends"))
     .values(
-        expires_at=case((_plain(grants.c.starts_at) > _parameter("ends"), grants.c.starts_at), else_=_parameter("ends"))
+        expires_at=case((plain(grants.c.starts_at) > parameter("ends"), grants.c.starts_at), else_=parameter("ends"))
     )
 )
 _CARRY = (
@@ -230,28 +222,28 @@ _CARRY = (
     .where(
         *_of_source,
         grants.c.carried_over,
-        _plain(grants.c.expires_at) == _parameter("ended"),
+        plain(grants.c.expires_at) == parameter("ended"),
         grants.c.used_seconds < grants.c.seconds,
     )
-    .values(expires_at=_parameter("ends"))
+    .values(expires_at=parameter("ends"))
 )
 _NEXT_EPOCH = (
     update(tables.wallets)
-    .where(tables.wallets.c.account_id == _parameter("account"))
+    .where(tables.wallets.c.account_id == parameter("account"))
     .values(epoch=tables.wallets.c.epoch + 1)
 )
 _used, _held = grants.c.used_seconds, grants.c.held_seconds
 _TAKE = (
     update(grants)
     .where(
-        grants.c.id == _parameter("grant"),
-        _held >= _parameter("released"),
-        _used + _held + _parameter("taken") <= grants.c.seconds + _parameter("released"),
+        grants.c.id == parameter("grant"),
+        _held >= parameter("released"),
+        _used + _held + parameter("taken") <= grants.c.seconds + parameter("released"),
     )
-    .values(used_seconds=_used + _parameter("taken"), held_seconds=_held - _parameter("released"))
+    .values(used_seconds=_used + parameter("taken"), held_seconds=_held - parameter("released"))
 )
 _HOLD = (
     update(grants)
-    .where(grants.c.id == _parameter("grant"), _used + _held + _parameter("more") <= grants.c.seconds)
-    .values(held_seconds=_held + _parameter("more"))
+    .where(grants.c.id == parameter("grant"), _used + _held + parameter("more") <= grants.c.seconds)
+    .values(held_seconds=_held + parameter("more"))
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import String, Text, bindparam, case, false, select, type_coerce, update
+from sqlalchemy import String, Text, case, false, select, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
@@ -18,8 +17,7 @@ from astpp_billing.storage.sql.allowances import holding_step
 from astpp_billing.storage.sql.engine import BrokenConstraint, Fault
 from astpp_billing.storage.sql.mapping import hold_of, levels_text
 from astpp_billing.storage.sql.save import Save
-from astpp_billing.storage.sql.types import Id
-from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell
+from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell, parameter, plain
 
 _HOLD = ("key", "account_id", "fingerprint", "placed_at", "expires_at", "state", "seconds", "terms", "levels")
 
@@ -105,47 +103,39 @@ class Holds(Save):
         return [hold_of(row) for row in self._all(query)]
 
 
-def _parameter(name: str, kind: Any = Id) -> Any:
-    return bindparam(name, type_=kind, required=True)
-
-
-def _plain(column: Any) -> Any:
-    return type_coerce(column, Id)
-
-
 _wallets = tables.wallets.c
 _balance, _credit, _held = (
-    _plain(_wallets.balance_micros),
-    _plain(_wallets.credit_micros),
-    _plain(_wallets.held_micros),
+    plain(_wallets.balance_micros),
+    plain(_wallets.credit_micros),
+    plain(_wallets.held_micros),
 )
 # balance + credit - held >= micros, in a way in which no sum leaves 64 bits
 _covered = case(
-    (_held > _parameter("most"), false()),
-    (_balance < 0, _balance + _credit >= _held + _parameter("micros")),
-    else_=_balance - (_held + _parameter("micros")) >= -_credit,
+    (_held > parameter("most"), false()),
+    (_balance < 0, _balance + _credit >= _held + parameter("micros")),
+    else_=_balance - (_held + parameter("micros")) >= -_credit,
 )
 _RESERVE = (
     update(tables.wallets)
     .where(
-        _wallets.account_id == _parameter("account"),
-        _wallets.epoch == _parameter("seen"),
+        _wallets.account_id == parameter("account"),
+        _wallets.epoch == parameter("seen"),
         _covered,
     )
-    .values(held_micros=_held + _parameter("micros"))
+    .values(held_micros=_held + parameter("micros"))
 )
 
 _EXTEND = (
     update(tables.holds)
     .where(
-        tables.holds.c.key == _parameter("hold", String()),
+        tables.holds.c.key == parameter("hold", String()),
         tables.holds.c.state == HoldState.OPEN.value,
-        tables.holds.c.levels == _parameter("before", Text()),
+        tables.holds.c.levels == parameter("before", Text()),
     )
     .values(
-        levels=_parameter("after", Text()),
-        expires_at=_parameter("ends"),
-        seconds=_parameter("lasts"),
-        terms=_parameter("agreed", Text()),
+        levels=parameter("after", Text()),
+        expires_at=parameter("ends"),
+        seconds=parameter("lasts"),
+        terms=parameter("agreed", Text()),
     )
 )

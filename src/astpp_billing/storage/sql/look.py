@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, String, bindparam, select
+from sqlalchemy import Connection, Select, String, select
 
 from astpp_billing.calls import split_call_key
 from astpp_billing.errors import NotFound, StorageError
@@ -22,7 +22,7 @@ from astpp_billing.storage.sql.mapping import account_of, config_of, entry_of, h
 from astpp_billing.storage.sql.prices import Prices
 from astpp_billing.storage.sql.shared import Name, Shared
 from astpp_billing.storage.sql.types import Id
-from astpp_billing.storage.sql.wire import Ask, Insert, Row, Step, listed, mappings, parameters, places
+from astpp_billing.storage.sql.wire import Ask, Insert, Row, Step, listed, mappings, parameter, parameters, places
 
 T = TypeVar("T")
 
@@ -224,8 +224,7 @@ def _endpoints(count: int) -> Select[Any]:
 
 def _endpoint_is(count: int) -> tuple[Any, ...]:
     endpoints = tables.endpoints.c
-    kind = bindparam("kind", type_=String(), required=True)
-    return endpoints.kind == kind, endpoints.value.in_(parameters("value", count, String()))
+    return endpoints.kind == parameter("kind", String()), endpoints.value.in_(parameters("value", count, String()))
 
 
 @lru_cache(maxsize=32)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from attrs import define
-from sqlalchemy import String, bindparam, or_, type_coerce, update
+from sqlalchemy import String, or_, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import CurrencyMismatch
@@ -14,7 +13,7 @@ from astpp_billing.ledger import MATERIALISED, Book, LedgerAccount, Posting
 from astpp_billing.money import MAX_MICROS
 from astpp_billing.ports import Changes
 from astpp_billing.storage.sql.tables import wallets
-from astpp_billing.storage.sql.types import Id
+from astpp_billing.storage.sql.wire import parameter, plain
 
 FOREVER = 2**62
 """An instant, in microseconds, that is after all others."""
@@ -46,28 +45,24 @@ class Movement:
         }
 
 
-def _number(name: str) -> Any:
-    return bindparam(name, type_=Id, required=True)
-
-
 _columns = wallets.c
-_code: Any = bindparam("code", type_=String(), required=True)
+_code = parameter("code", String())
 
 # SQLite would go on with a float where an amount leaves 64 bits, so the condition comes before the addition
 MOVE = (
     update(wallets)
     .where(
-        _columns.account_id == _number("account"),
+        _columns.account_id == parameter("account"),
         or_(_code == "", _columns.currency == _code),
-        type_coerce(_columns.balance_micros, Id).between(_number("balance_least"), _number("balance_most")),
-        type_coerce(_columns.rounding_micros, Id).between(_number("rounding_least"), _number("rounding_most")),
-        type_coerce(_columns.held_micros, Id) >= _number("released"),
-        or_(_columns.closed_until.is_(None), type_coerce(_columns.closed_until, Id) <= _number("posted_at")),
+        plain(_columns.balance_micros).between(parameter("balance_least"), parameter("balance_most")),
+        plain(_columns.rounding_micros).between(parameter("rounding_least"), parameter("rounding_most")),
+        plain(_columns.held_micros) >= parameter("released"),
+        or_(_columns.closed_until.is_(None), plain(_columns.closed_until) <= parameter("posted_at")),
     )
     .values(
-        balance_micros=type_coerce(_columns.balance_micros, Id) + _number("balance"),
-        rounding_micros=type_coerce(_columns.rounding_micros, Id) + _number("rounding"),
-        held_micros=type_coerce(_columns.held_micros, Id) - _number("released"),
+        balance_micros=plain(_columns.balance_micros) + parameter("balance"),
+        rounding_micros=plain(_columns.rounding_micros) + parameter("rounding"),
+        held_micros=plain(_columns.held_micros) - parameter("released"),
     )
 )
 """Moves one wallet, unless the balance would be too large, the currency is another, or the period is closed."""

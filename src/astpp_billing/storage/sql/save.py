@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, bindparam, select, type_coerce, update
+from sqlalchemy import ColumnElement, String, Text, select, update
 
 from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.clock import to_epoch
@@ -38,8 +37,7 @@ from astpp_billing.storage.sql.look import chunks
 from astpp_billing.storage.sql.mapping import letterhead, levels_text
 from astpp_billing.storage.sql.movements import MOVE, Ends, Movement, wallet_movements
 from astpp_billing.storage.sql.names import Names
-from astpp_billing.storage.sql.types import Id
-from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell
+from astpp_billing.storage.sql.wire import Insert, Say, Step, Tell, parameter, plain
 
 Check = Callable[[int], None]
 """Raises if a step has not found as many rows as it must."""
@@ -247,54 +245,50 @@ def _call_is(entry: CallEntry) -> tuple[ColumnElement[bool], ColumnElement[bool]
     return calls.leg_uuid == entry.record.leg_uuid, calls.switch_id == entry.record.switch_id
 
 
-def _parameter(name: str, kind: Any = Id) -> Any:
-    return bindparam(name, type_=kind, required=True)
-
-
 _series = tables.series
 _GIVE_OUT = (
     update(_series)
     .where(
-        _series.c.issuer_id == _parameter("issuer"),
-        _series.c.kind == _parameter("series", String()),
-        _series.c.last_number == _parameter("last"),
+        _series.c.issuer_id == parameter("issuer"),
+        _series.c.kind == parameter("series", String()),
+        _series.c.last_number == parameter("last"),
     )
-    .values(last_number=_series.c.last_number + _parameter("count"))
+    .values(last_number=_series.c.last_number + parameter("count"))
 )
 
 _END_HOLD = (
     update(tables.holds)
     .where(
-        tables.holds.c.key == _parameter("hold", String()),
+        tables.holds.c.key == parameter("hold", String()),
         tables.holds.c.state == HoldState.OPEN.value,
-        tables.holds.c.levels == _parameter("as_seen", Text()),
+        tables.holds.c.levels == parameter("as_seen", Text()),
     )
-    .values(state=_parameter("became", String()))
+    .values(state=parameter("became", String()))
 )
 
 _PLACE = (
     update(tables.charges)
     .where(
-        tables.charges.c.account_id == _parameter("payer"),
+        tables.charges.c.account_id == parameter("payer"),
         tables.charges.c.document_id.is_(None),
-        type_coerce(tables.charges.c.at, Id) < _parameter("before"),
+        plain(tables.charges.c.at) < parameter("before"),
     )
-    .values(document_id=_parameter("document"))
+    .values(document_id=parameter("document"))
 )
 
 _RETRY = (
     update(tables.calls)
     .where(
-        tables.calls.c.leg_uuid == _parameter("leg", String()),
-        tables.calls.c.switch_id == _parameter("switch", String()),
+        tables.calls.c.leg_uuid == parameter("leg", String()),
+        tables.calls.c.switch_id == parameter("switch", String()),
         tables.calls.c.status == CallStatus.UNRATED.value,
     )
     .values(
-        status=_parameter("became", String()),
-        account_id=_parameter("payer"),
-        micros=_parameter("charged"),
-        reason=_parameter("why", String()),
-        detail=_parameter("details", Text()),
-        settled_at=_parameter("settled"),
+        status=parameter("became", String()),
+        account_id=parameter("payer"),
+        micros=parameter("charged"),
+        reason=parameter("why", String()),
+        detail=parameter("details", Text()),
+        settled_at=parameter("settled"),
     )
 )

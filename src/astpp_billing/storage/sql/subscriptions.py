@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Boolean, RowMapping, String, Text, and_, bindparam, or_, select, update
+from sqlalchemy import Boolean, RowMapping, String, Text, and_, or_, select, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import NotFound, StorageBusy
@@ -17,8 +17,7 @@ from astpp_billing.pricing.subscriptions import Plan, Subscription, Subscription
 from astpp_billing.storage.sql.catalogue import subscriptions as table
 from astpp_billing.storage.sql.look import chunks
 from astpp_billing.storage.sql.part import Part
-from astpp_billing.storage.sql.types import Id
-from astpp_billing.storage.sql.wire import Say, Tell
+from astpp_billing.storage.sql.wire import Say, Tell, parameter
 
 _SAME = (
     "id",
@@ -154,36 +153,32 @@ def _plan_values(seen: Subscription, new: Subscription) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, kind: Any = Id) -> Any:
-    return bindparam(name, type_=kind, required=True)
-
-
 _CHANGE = (
     update(table)
-    .where(table.c.id == _parameter("subscription"), table.c.revision == _parameter("seen"))
+    .where(table.c.id == parameter("subscription"), table.c.revision == parameter("seen"))
     .values(
-        next_plan=_parameter("planned", Text()),
-        anchor=_parameter("new_anchor"),
-        period_start=_parameter("new_start"),
-        period_end=_parameter("new_end"),
-        status=_parameter("new_status", String()),
-        cancel_at_end=_parameter("ending", Boolean()),
-        reminded_until=_parameter("reminded"),
-        revision=_parameter("changed"),
+        next_plan=parameter("planned", Text()),
+        anchor=parameter("new_anchor"),
+        period_start=parameter("new_start"),
+        period_end=parameter("new_end"),
+        status=parameter("new_status", String()),
+        cancel_at_end=parameter("ending", Boolean()),
+        reminded_until=parameter("reminded"),
+        revision=parameter("changed"),
     )
 )
 
 _CHANGE_PLAN = (
     update(table)
-    .where(table.c.id == _parameter("subscription"), table.c.revision == _parameter("seen"))
+    .where(table.c.id == parameter("subscription"), table.c.revision == parameter("seen"))
     .values(
-        product_id=_parameter("new_product"),
-        version=_parameter("new_version"),
-        agreement=_parameter("agreed", Text()),
-        description=_parameter("called", Text()),
-        every=_parameter("new_every"),
-        unit=_parameter("new_unit", String()),
-        release_unfunded=_parameter("releasing", Boolean()),
+        product_id=parameter("new_product"),
+        version=parameter("new_version"),
+        agreement=parameter("agreed", Text()),
+        description=parameter("called", Text()),
+        every=parameter("new_every"),
+        unit=parameter("new_unit", String()),
+        release_unfunded=parameter("releasing", Boolean()),
     )
 )
 """What few changes change besides; run after `_CHANGE`, so what it sees is the new revision."""

@@ -11,8 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
-from sqlalchemy import BindParameter, Boolean, Dialect, Executable, Select, Table, bindparam
+from sqlalchemy import BindParameter, Boolean, Dialect, Executable, Select, Table, bindparam, type_coerce
 from sqlalchemy.types import TypeEngine
+
+from astpp_billing.storage.sql.types import Id
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -128,4 +130,14 @@ def listed(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def parameters(name: str, count: int, kind: TypeEngine[Any]) -> list[BindParameter[Any]]:
     """The parameters `name0`, `name1`, … up to `count` of a list of values."""
-    return [bindparam(f"{name}{index}", type_=kind, required=True) for index in range(count)]
+    return [parameter(f"{name}{index}", kind) for index in range(count)]
+
+
+def parameter(name: str, kind: TypeEngine[Any] = Id) -> Any:
+    """A parameter, of whole numbers where nothing else is said."""
+    return bindparam(name, type_=kind, required=True)
+
+
+def plain(column: Any) -> Any:
+    """A column of amounts or instants as the whole numbers that the driver takes and gives."""
+    return type_coerce(column, Id)
