@@ -10,7 +10,7 @@ from sqlalchemy import select
 from astpp_billing.ledger import Posting
 from astpp_billing.ports import Command
 from astpp_billing.storage.sql import tables
-from astpp_billing.storage.sql.ledger import all_postings
+from astpp_billing.storage.sql.ledger import all_postings, moved_by
 from astpp_billing.storage.sql.mapping import posting_of
 from astpp_billing.storage.sql.part import Part
 
@@ -35,28 +35,13 @@ class Commands(Part):
 
     def postings(self) -> Iterator[Posting]:
         """See `ports.UnitOfWork`: by their ids, so many at a time, in two queries."""
-        postings, transfers, accounts = tables.postings, tables.transfers, tables.ledger_accounts
-        source, target = accounts.alias(), accounts.alias()
+        postings = tables.postings
         last = -1
         while rows := self._all(
             all_postings().where(postings.c.id > last).order_by(postings.c.id).limit(POSTINGS_AT_ONCE)
         ):
             first, last = rows[0]["id"], rows[-1]["id"]
-            query = (
-                select(
-                    transfers.c.posting_id,
-                    transfers.c.micros,
-                    source.c.currency,
-                    source.c.account_id.label("source_account_id"),
-                    source.c.book.label("source_book"),
-                    target.c.account_id.label("target_account_id"),
-                    target.c.book.label("target_book"),
-                )
-                .join(source, source.c.id == transfers.c.source_id)
-                .join(target, target.c.id == transfers.c.target_id)
-                .where(transfers.c.posting_id.between(first, last))
-                .order_by(transfers.c.posting_id, transfers.c.position)
-            )
+            query = moved_by().where(tables.transfers.c.posting_id.between(first, last))
             moved = {
                 posting_id: list(of_posting)
                 for posting_id, of_posting in groupby(self._all(query), key=lambda row: row["posting_id"])

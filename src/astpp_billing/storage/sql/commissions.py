@@ -6,15 +6,14 @@ from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, literal_column, null, or_, select, union_all
 
-from astpp_billing.ledger import Book, CommissionGroup, Entry, LedgerAccount, Reason
+from astpp_billing.ledger import Book, CommissionGroup, Entry, Reason
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.ledger import sums, total
 from astpp_billing.storage.sql.part import Part
-from astpp_billing.storage.sql.reports import ENTRIES_AT_ONCE, SPANS, span_of
+from astpp_billing.storage.sql.reports import ENDS, SPANS, entries_of, span_of
 
-_ENDS = ((1, "target_id", "source_id"), (-1, "source_id", "target_id"))
 _own, _other = tables.ledger_accounts.alias("own"), tables.ledger_accounts.alias("other")
 
 
@@ -26,7 +25,7 @@ class Commissions(Part):
         found: dict[CommissionGroup, int] = {}
         for first in range(0, len(moments) - 1, SPANS):
             spans = moments[first : first + SPANS + 1]
-            for gains, end, other_end in _ENDS:
+            for gains, end, other_end in ENDS:
                 for row in self._all(_added_up(account_id, spans, end, other_end)):
                     received = row["book"] == Book.WALLET
                     reason = Reason(row["reason"])
@@ -57,22 +56,11 @@ class Commissions(Part):
                 end,
                 other_end,
             )
-            for gains, end, other_end in _ENDS
+            for gains, end, other_end in ENDS
         ]
         moved = union_all(*ends).subquery()
-        query = select(moved).order_by(moved.c.at, moved.c.posting_id, moved.c.position)
-        bit_by_bit = {"stream_results": True, "yield_per": ENTRIES_AT_ONCE}
-        with self._connection.execute(query, execution_options=bit_by_bit) as result:
-            for row in result.mappings():
-                yield Entry(
-                    at=row["at"],
-                    reason=Reason(row["reason"]),
-                    posting_key=row["key"],
-                    position=row["position"],
-                    other=LedgerAccount(row["other_id"], Book(row["other_book"]), row["currency"]),
-                    micros=row["gains"] * row["micros"],
-                    description=row["note"] or "",
-                )
+        query = select(moved, null().label("description"), null().label("number"))
+        yield from entries_of(self._connection, query.order_by(moved.c.at, moved.c.posting_id, moved.c.position))
 
 
 def _moved(

@@ -24,22 +24,7 @@ class Ledger(Part):
         row = self._first(all_postings().where(tables.postings.c.key == key))
         if row is None:
             return None
-        accounts, transfers = tables.ledger_accounts, tables.transfers
-        source, target = accounts.alias(), accounts.alias()
-        query = (
-            select(
-                transfers.c.micros,
-                source.c.currency,
-                source.c.account_id.label("source_account_id"),
-                source.c.book.label("source_book"),
-                target.c.account_id.label("target_account_id"),
-                target.c.book.label("target_book"),
-            )
-            .join(source, source.c.id == transfers.c.source_id)
-            .join(target, target.c.id == transfers.c.target_id)
-            .where(transfers.c.posting_id == row["id"])
-            .order_by(transfers.c.position)
-        )
+        query = moved_by().where(tables.transfers.c.posting_id == row["id"])
         return posting_of(row, self._all(query))
 
     def corrections(self, posting_key: str) -> Sequence[Posting]:
@@ -142,6 +127,26 @@ def all_postings() -> Select[Any]:
         select(postings, corrected.c.key.label("corrects"), corrections.c.share)
         .outerjoin(corrections, corrections.c.posting_id == postings.c.id)
         .outerjoin(corrected, corrected.c.id == corrections.c.corrected_id)
+    )
+
+
+def moved_by() -> Select[Any]:
+    """The transfers of postings, as `mapping.posting_of` reads them, in the order they were given."""
+    accounts, transfers = tables.ledger_accounts, tables.transfers
+    source, target = accounts.alias(), accounts.alias()
+    return (
+        select(
+            transfers.c.posting_id,
+            transfers.c.micros,
+            source.c.currency,
+            source.c.account_id.label("source_account_id"),
+            source.c.book.label("source_book"),
+            target.c.account_id.label("target_account_id"),
+            target.c.book.label("target_book"),
+        )
+        .join(source, source.c.id == transfers.c.source_id)
+        .join(target, target.c.id == transfers.c.target_id)
+        .order_by(transfers.c.posting_id, transfers.c.position)
     )
 
 

@@ -6,7 +6,20 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal_column, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from astpp_billing.ledger import Book, Entry, FlowGroup, LedgerAccount, Reason
 from astpp_billing.storage.sql import tables
@@ -20,7 +33,7 @@ SPANS = 256
 ENTRIES_AT_ONCE = 1_000
 """How many movements are fetched at once."""
 
-_ENDS = ((1, "target_id", "source_id"), (-1, "source_id", "target_id"))
+ENDS = ((1, "target_id", "source_id"), (-1, "source_id", "target_id"))
 """What a transfer is for either of its ends: gain or loss, the end, and the other one."""
 
 
@@ -35,7 +48,7 @@ class Reports(Part):
         for some in chunks(sorted(set(account_ids))):
             for first in range(0, len(moments) - 1, SPANS):
                 spans = moments[first : first + SPANS + 1]
-                for gains, end, other_end in _ENDS:
+                for gains, end, other_end in ENDS:
                     for row in self._all(_flows(some, spans, end, other_end, destinations)):
                         flow = (Book(row["book"]), Book(row["other"]), row["currency"])
                         group = FlowGroup(row["account_id"], spans[row["span"]], row["destination"], flow)
@@ -50,7 +63,7 @@ class Reports(Part):
         transfers, postings = tables.transfers, tables.postings
         balance = 0
         added: Sequence[ColumnElement[Any]] = sums()
-        for gains, end, _ in _ENDS:
+        for gains, end, _ in ENDS:
             query = (
                 select(*added)
                 .select_from(transfers)
@@ -67,19 +80,7 @@ class Reports(Part):
         account_id = self._ledger_account(account)
         if account_id is None:
             return
-        bit_by_bit = {"stream_results": True, "yield_per": ENTRIES_AT_ONCE}
-        with self._connection.execute(_entries(account_id, since, until), execution_options=bit_by_bit) as result:
-            for row in result.mappings():
-                yield Entry(
-                    at=row["at"],
-                    reason=Reason(row["reason"]),
-                    posting_key=row["key"],
-                    position=row["position"],
-                    other=LedgerAccount(row["other_id"], Book(row["other_book"]), account.currency),
-                    micros=row["gains"] * row["micros"],
-                    description=(row["note"] or "") if row["description"] is None else row["description"],
-                    number=row["number"] or "",
-                )
+        yield from entries_of(self._connection, _entries(account_id, since, until))
 
     def _ledger_account(self, account: LedgerAccount) -> int | None:
         known = tables.ledger_accounts.c
@@ -91,6 +92,26 @@ class Reports(Part):
             )
         )
         return None if row is None else int(row["id"])
+
+
+def entries_of(connection: Connection, query: Select[Any]) -> Generator[Entry, None, None]:
+    """The movements that a query finds, whose rows are fetched as they are asked for.
+
+    Where a movement has no description of its own, the note of its posting is one.
+    """
+    bit_by_bit = {"stream_results": True, "yield_per": ENTRIES_AT_ONCE}
+    with connection.execute(query, execution_options=bit_by_bit) as result:
+        for row in result.mappings():
+            yield Entry(
+                at=row["at"],
+                reason=Reason(row["reason"]),
+                posting_key=row["key"],
+                position=row["position"],
+                other=LedgerAccount(row["other_id"], Book(row["other_book"]), row["currency"]),
+                micros=row["gains"] * row["micros"],
+                description=(row["note"] or "") if row["description"] is None else row["description"],
+                number=row["number"] or "",
+            )
 
 
 def _entries(account_id: int, since: datetime, until: datetime) -> Select[Any]:
@@ -109,7 +130,7 @@ def _entries(account_id: int, since: datetime, until: datetime) -> Select[Any]:
         )
         .join(postings, postings.c.id == transfers.c.posting_id)
         .where(transfers.c[end] == account_id, postings.c.at >= since, postings.c.at < until)
-        for gains, end, other_end in _ENDS
+        for gains, end, other_end in ENDS
     ]
     moved = union_all(*ends).subquery()
     charge_of = and_(charges.c.posting_id == moved.c.posting_id, charges.c.position == moved.c.position)
@@ -118,6 +139,7 @@ def _entries(account_id: int, since: datetime, until: datetime) -> Select[Any]:
             moved,
             others.c.account_id.label("other_id"),
             others.c.book.label("other_book"),
+            others.c.currency,
             charges.c.description,
             charges.c.number,
         )
