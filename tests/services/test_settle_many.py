@@ -136,6 +136,25 @@ def test_what_is_known_already_locks_nobody_out(billing: Billing, monkeypatch: p
     assert everything(billing) == before
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_what_is_known_already_is_read_at_once_whatever_else_there_is(
+    billing: Billing, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Each repeat has its own charges, and no more: also among calls that are new, free, or of nobody."""
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    records = [shop.call(60 * number) for number in range(count + 1)]  # the first one is free
+    first = many(billing, *records, call("nobody", leg="x"))
+
+    with spying(billing, monkeypatch) as asked:
+        results = many(billing, *reversed(records), call("nobody", leg="x"), shop.call(7))
+
+    assert asked.count("charges") == asked.count("look") == 1
+    assert results[:-1] == [
+        evolve(one, repeated=True) for one in (*reversed(first[:-1]), first[-1]) if not isinstance(one, Failed)
+    ]
+    assert kinds(results)[-1] == (Settled, False)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_receipts_are_numbered_in_the_order_of_the_records_the_root_first(billing: Billing, batch_size: int) -> None:
     shop = chain(billing, distributor("0.03", same_credential=True), price="0.06")

@@ -286,9 +286,14 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork,
         ...
 
     def charges(
-        self, *, posting_key: str | None = None, document_id: int | None = None, account_id: int | None = None
+        self,
+        *,
+        posting_key: str | None = None,
+        posting_keys: Collection[str] | None = None,
+        document_id: int | None = None,
+        account_id: int | None = None,
     ) -> Sequence[Charge]:
-        """The charges of one posting, on one document, of one account, or all, by posting and position."""
+        """The charges of one posting or several, on one document, of one account, or all, by posting and position."""
         ...
 
     def documents(

@@ -85,7 +85,7 @@ class Calls(Admission):
     def charges(self, entry: CallEntry) -> Sequence[Charge]:
         """What each account on the path was charged for a call; the buyer first."""
         with self._storage.snapshot() as uow:
-            return uow.charges(posting_key=entry.key)
+            return uow.charges(posting_keys=[entry.key])
 
     @again
     def all(self, status: CallStatus | None = None) -> Sequence[CallEntry]:

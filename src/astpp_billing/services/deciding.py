@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -26,7 +27,7 @@ from astpp_billing.calls import (
 from astpp_billing.errors import IdempotencyConflict, StorageBusy
 from astpp_billing.hierarchy import Account, Path, ReceiptMode
 from astpp_billing.invoicing import InvoiceConfig
-from astpp_billing.ledger import Hold, HoldState
+from astpp_billing.ledger import Charge, Hold, HoldState
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing import Cascade, NotPriced, PricedCall
 from astpp_billing.pricing.allowances import MinutesUsed, Split, price_rest
@@ -100,6 +101,7 @@ class Decisions:
         self._forms: dict[int, Form] = {}
         self._configs = dict(seen.configs)
         self._first: dict[str, int] = {}
+        self._charges: dict[str, list[Charge]] | None = None
         self._left = Left(seen.grants) if seen.grants else None
 
     def add(self, record: CallRecord) -> None:
@@ -145,7 +147,15 @@ class Decisions:
     def _known(self, entry: CallEntry) -> Settlement:
         if entry.status is CallStatus.UNRATED:
             return Unrated(entry, repeated=True)
-        return Settled(entry, tuple(self._uow.charges(posting_key=entry.key)), repeated=True)
+        return Settled(entry, tuple(self._charged(entry.key)), repeated=True)
+
+    def _charged(self, key: str) -> Sequence[Charge]:
+        """What a call was charged that was rated before; it is read for all of the batch at once."""
+        if self._charges is None:
+            self._charges = {one.key: [] for one in self._seen.calls.values() if one.status is CallStatus.RATED}
+            for charge in self._uow.charges(posting_keys=self._charges.keys()):
+                self._charges[charge.posting_key].append(charge)
+        return self._charges[key]
 
     def _decide(self, record: CallRecord, key: str, entries: list[CallEntry]) -> Decided:
         hold = self._seen.holds.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -11,6 +12,7 @@ from sqlalchemy import Select, select
 from astpp_billing.invoicing import Document
 from astpp_billing.ledger import Charge
 from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.look import chunks
 from astpp_billing.storage.sql.mapping import charge_of, document_of
 from astpp_billing.storage.sql.part import Part
 
@@ -25,17 +27,27 @@ class Documents(Part):
         return [charge_of(row) for row in self._all(query.order_by(charges.at, charges.posting_id, charges.position))]
 
     def charges(
-        self, *, posting_key: str | None = None, document_id: int | None = None, account_id: int | None = None
+        self,
+        *,
+        posting_key: str | None = None,
+        posting_keys: Collection[str] | None = None,
+        document_id: int | None = None,
+        account_id: int | None = None,
     ) -> Sequence[Charge]:
         """See `ports.UnitOfWork`."""
-        query = _charges().order_by(tables.charges.c.posting_id, tables.charges.c.position)
+        charges = tables.charges.c
+        query = _charges().order_by(charges.posting_id, charges.position)
         if posting_key is not None:
             query = query.where(tables.postings.c.key == posting_key)
         if document_id is not None:
-            query = query.where(tables.charges.c.document_id == document_id)
+            query = query.where(charges.document_id == document_id)
         if account_id is not None:
-            query = query.where(tables.charges.c.account_id == account_id)
-        return [charge_of(row) for row in self._all(query)]
+            query = query.where(charges.account_id == account_id)
+        if posting_keys is None:
+            return [charge_of(row) for row in self._all(query)]
+        named = (query.where(tables.postings.c.key.in_(some)) for some in chunks(set(posting_keys)))
+        rows = [row for one in named for row in self._all(one)]
+        return [charge_of(row) for row in sorted(rows, key=itemgetter("posting_id", "position"))]
 
     def documents(
         self,

@@ -124,7 +124,21 @@ class DocumentsContract(Base):
             assert list(work.charges(account_id=two.id)) == [others]
             assert list(work.charges(posting_key="k1", document_id=printed.id)) == [early]
             assert list(work.charges(posting_key="k1", account_id=two.id)) == []
+            assert list(work.charges(posting_keys=["k3", "k1", "none", "k3"])) == [late, early, early_too]
+            assert list(work.charges(posting_keys={"k2", "k3"}, account_id=one.id)) == [early_too]
+            assert list(work.charges(posting_keys=())) == []
             assert work.charges(posting_key="none") == work.charges(document_id=printed.id + 1) == []
+
+    def test_charges_of_very_many_postings(self, storage: Storage) -> None:
+        """However many there are, whatever their keys, they come by posting and position."""
+        with storage.begin() as work:
+            buyer = customer(work, admin(work))
+            keys = [f"k{number}" for number in reversed(range(1_100))]
+            new = [charge(buyer, key, position=position) for key in keys for position in (1, 2)]
+            work.save(Changes(postings=[posting(key) for key in keys], charges=new))
+
+            assert list(work.charges(posting_keys=sorted(keys))) == new
+            assert list(work.charges(posting_keys=keys[1::2])) == [one for one in new if one.posting_key in keys[1::2]]
 
     def test_unbilled_charges_come_in_the_order_of_time(self, storage: Storage) -> None:
         """From before the instant, excluded to the microsecond; at the same instant by posting and position."""
