@@ -58,8 +58,12 @@ class Tills:
 
     def count_receipts(self, sales: Iterable[Sale]) -> int:
         """How many receipts sales bring about, if there is money for all of them."""
-        paid = (level for sale in sales for level in sale.priced.levels if level.amount_micros)
-        return sum(self.of(level.payer.id).form is not None for level in paid)
+        return sum(len(self.receiving(sale)) for sale in sales)
+
+    def receiving(self, sale: Sale) -> list[int]:
+        """The accounts that get a receipt for a sale at once: those that pay something; the buyer first."""
+        paying = (level.payer.id for level in sale.priced.levels if level.amount_micros)
+        return [account_id for account_id in paying if self.of(account_id).form is not None]
 
 
 def payers(sales: Iterable[Sale]) -> set[int]:
@@ -107,15 +111,19 @@ class Counter:
         self._tills = tills
         self._desk = Desk(locked)
         self._available = {account_id: wallet.available_micros for account_id, wallet in locked.wallets.items()}
-        self._ids = iter(ids)
+        self._ids = ids
+        self._given = 0
         self._now = now
 
     def bills(self, sale: Sale) -> tuple[Bill, ...]:
         """What each level of a sale would cost now; the buyer's first."""
-        charges: dict[int, list[Charge]] = {}
-        for charge in sale.charges():
-            charges.setdefault(charge.account_id, []).append(charge)
-        return tuple(self._bill(level, charges.get(level.payer.id, ())) for level in sale.priced.levels)
+        return self._bills(sale, sale.charges())
+
+    def _bills(self, sale: Sale, charges: Iterable[Charge]) -> tuple[Bill, ...]:
+        of_payer: dict[int, list[Charge]] = {}
+        for charge in charges:
+            of_payer.setdefault(charge.account_id, []).append(charge)
+        return tuple(self._bill(level, of_payer.get(level.payer.id, ())) for level in sale.priced.levels)
 
     def _bill(self, level: OrderLevel, charges: Sequence[Charge]) -> Bill:
         till = self._tills.of(level.payer.id)
@@ -140,12 +148,16 @@ class Counter:
 
         One that costs nothing on any level is not posted.
         """
-        bills = self.bills(sale)
+        # from the root down, which is how the numbers of one event follow each other
+        receiving = self._tills.receiving(sale)[::-1]
+        given = self._given + len(receiving)
+        receipts = dict(zip(receiving, self._ids[self._given : given], strict=True))
+        charges = tuple(sale.charges(receipts))
+        bills = self._bills(sale, charges)
         lacking = self.lacking(bills)
         if lacking is not None:
             return lacking
-        # from the root down, which is how the numbers of one event follow each other
-        receipts = {bill.level.payer.id: next(self._ids) for bill in reversed(bills) if bill.assembled is not None}
+        self._given = given
         documents: list[Document] = []
         issued: list[tuple[Transfer, ...]] = []
         for bill in reversed(bills):
@@ -160,7 +172,6 @@ class Counter:
         transfers = sale.transfers()
         for moved in reversed(issued):
             transfers += moved
-        charges = tuple(sale.charges(receipts))
         self.changes.documents += documents
         self.changes.charges += charges
         if transfers:  # else it costs nobody anything
