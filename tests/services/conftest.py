@@ -18,3 +18,11 @@ def clock() -> FixedClock:
 def billing(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
     with Billing.open(request.param, clock) as opened:
         yield opened
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
+def on_every_storage(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
+    """Memory, and every database. A module takes it by `billing = on_every_storage`."""
+    urls = {"memory": "memory://", "sqlite": "sqlite://"}
+    with Billing.open(urls.get(request.param) or request.getfixturevalue(f"{request.param}_url"), clock) as opened:
+        yield opened

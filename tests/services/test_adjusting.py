@@ -1,6 +1,5 @@
 """Credits and debits by hand: which books they move, what the statement says, and what they may not do."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +10,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.books import at, balance, everything, moved
+from tests.services.conftest import on_every_storage
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
@@ -25,13 +25,7 @@ from astpp_billing.testing.worlds import START, chain, commission, distributor
 TEN = Money("10", "USD")
 YEAR = (at(2026, 1, 1), at(2027, 1, 1))
 
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
-def billing(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
-    """Memory, and every database; the clock stands at the beginning of 2026."""
-    urls = {"memory": "memory://", "sqlite": "sqlite://"}
-    with Billing.open(urls.get(request.param) or request.getfixturevalue(f"{request.param}_url"), clock) as opened:
-        yield opened
+billing = on_every_storage
 
 
 def profits(billing: Billing) -> dict[str, str]:

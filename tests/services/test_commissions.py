@@ -1,7 +1,6 @@
 """Commission statements: by whom and for what a reseller was paid, and what it paid on."""
 
 import csv
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from tests.property.commerce import Business, Command, businesses, commands
 from tests.property.test_reports import END, bag, do
 from tests.services.books import at
+from tests.services.conftest import on_every_storage
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
@@ -23,13 +23,7 @@ from astpp_billing.testing.worlds import START, Chain, chain, commission, distri
 
 YEAR = (at(2026, 1, 1), at(2027, 1, 1))
 
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
-def billing(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
-    """Memory, and every database; the clock stands at the beginning of 2026."""
-    urls = {"memory": "memory://", "sqlite": "sqlite://"}
-    with Billing.open(urls.get(request.param) or request.getfixturevalue(f"{request.param}_url"), clock) as opened:
-        yield opened
+billing = on_every_storage
 
 
 def sold(billing: Billing, clock: FixedClock) -> Chain:

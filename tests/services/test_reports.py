@@ -1,11 +1,11 @@
 """Reports: what was earned, in whose currency and when; what moved a wallet; what was used."""
 
 import csv
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
 from tests.services.books import at
+from tests.services.conftest import on_every_storage
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
@@ -21,13 +21,7 @@ from astpp_billing.testing.worlds import START, Chain, chain, commission, distri
 YEAR = (at(2026, 1, 1), at(2027, 1, 1))
 HOUR = timedelta(hours=1)
 
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
-def billing(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
-    """Memory, and every database; the clock stands at the beginning of 2026."""
-    urls = {"memory": "memory://", "sqlite": "sqlite://"}
-    with Billing.open(urls.get(request.param) or request.getfixturevalue(f"{request.param}_url"), clock) as opened:
-        yield opened
+billing = on_every_storage
 
 
 def sell(billing: Billing, clock: FixedClock, shop: Chain, when: datetime, seconds: int = 60, **fields: str) -> None:

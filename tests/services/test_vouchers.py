@@ -1,7 +1,6 @@
 """Refill cards: made in batches, redeemed once whatever runs at the same time, and refused without telling why."""
 
 import csv
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.books import at, balance, everything, moved
+from tests.services.conftest import on_every_storage
 from tests.services.test_processes import Worker
 
 from astpp_billing.billing import Billing
@@ -25,13 +25,7 @@ from astpp_billing.testing.worlds import START, chain, commission, distributor
 TEN = Money("10", "USD")
 DAY = timedelta(days=1)
 
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
-def billing(request: pytest.FixtureRequest, clock: FixedClock) -> Iterator[Billing]:
-    """Memory, and every database; the clock stands at the beginning of 2026."""
-    urls = {"memory": "memory://", "sqlite": "sqlite://"}
-    with Billing.open(urls.get(request.param) or request.getfixturevalue(f"{request.param}_url"), clock) as opened:
-        yield opened
+billing = on_every_storage
 
 
 def make(billing: Billing, seller: Account, count: int = 3, **more: Any) -> NewCards:
