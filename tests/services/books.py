@@ -1,7 +1,7 @@
 """Short ways to look into the books."""
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve
 
@@ -10,6 +10,8 @@ from astpp_billing.calls import CallRecord, Settled, Unrated
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing import Document
 from astpp_billing.ledger import Book, Posting
+
+Kind = TypeVar("Kind")
 
 
 def at(*parts: int) -> datetime:
@@ -35,16 +37,18 @@ def moved(posting: Posting) -> list[tuple[int, Book, int, Book, int, str]]:
     ]
 
 
-def settled(billing: Billing, record: CallRecord) -> Settled:
-    result = billing.calls.settle(record)
-    assert isinstance(result, Settled), result
+def of_kind(kind: type[Kind], result: object) -> Kind:
+    """A result, which must be of a kind."""
+    assert isinstance(result, kind), result
     return result
+
+
+def settled(billing: Billing, record: CallRecord) -> Settled:
+    return of_kind(Settled, billing.calls.settle(record))
 
 
 def unrated(billing: Billing, record: CallRecord) -> Unrated:
-    result = billing.calls.settle(record)
-    assert isinstance(result, Unrated), result
-    return result
+    return of_kind(Unrated, billing.calls.settle(record))
 
 
 def totals(documents: list[Document]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from attrs import evolve
+from tests.services.books import of_kind
 
 from astpp_billing.billing import Billing
 from astpp_billing.calls import Approved, CallAttempt, CallRecord, Refused
@@ -35,27 +36,19 @@ def fund(billing: Billing, shop: Chain, *amounts: Exact) -> None:
 
 
 def approved(billing: Billing, wanted: CallAttempt) -> Approved:
-    result = billing.calls.authorize(wanted)
-    assert isinstance(result, Approved), result
-    return result
+    return of_kind(Approved, billing.calls.authorize(wanted))
 
 
 def refused(billing: Billing, wanted: CallAttempt) -> Refused:
-    result = billing.calls.authorize(wanted)
-    assert isinstance(result, Refused), result
-    return result
+    return of_kind(Refused, billing.calls.authorize(wanted))
 
 
 def extended(billing: Billing, key: str, seconds: int) -> Approved:
-    result = billing.calls.extend(key, seconds)
-    assert isinstance(result, Approved), result
-    return result
+    return of_kind(Approved, billing.calls.extend(key, seconds))
 
 
 def not_extended(billing: Billing, key: str, seconds: int) -> Refused:
-    result = billing.calls.extend(key, seconds)
-    assert isinstance(result, Refused), result
-    return result
+    return of_kind(Refused, billing.calls.extend(key, seconds))
 
 
 def wallet(billing: Billing, account: Account) -> Wallet:
