@@ -1,5 +1,6 @@
 """The contract on real servers: PostgreSQL and MariaDB."""
 
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -8,14 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from tests.servers import empty
 
-from astpp_billing.errors import StorageError
-from astpp_billing.ports import Storage
+from astpp_billing.errors import AlreadyExists, StorageError
+from astpp_billing.ports import Changes, Storage
 from astpp_billing.storage import open_storage
 from astpp_billing.storage.sql import tables
 from astpp_billing.storage.sql.engine import make_engine
 from astpp_billing.storage.sql.maintenance import check_database, database_revision, upgrade_database
 from astpp_billing.storage.sql.migrations import NEWEST
 from astpp_billing.testing.storage_contract import StorageContract
+from astpp_billing.testing.storage_contract.base import admin, charge, customer, posting
 
 
 class TestPostgres(StorageContract):
@@ -32,6 +34,29 @@ class TestMariadb(StorageContract):
         storage = open_storage(mariadb_url)
         yield storage
         storage.close()
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 99, 150])
+def test_what_is_refused_leaves_no_warning(postgres_url: str, caplog: pytest.LogCaptureFixture, count: int) -> None:
+    """However much was sent along with it, and after it: the error says all; and the transaction can go on."""
+    caplog.set_level(logging.DEBUG)
+    storage = open_storage(postgres_url)
+    with storage.begin() as work:
+        buyer = customer(work, admin(work))
+        work.save(Changes(postings=[posting("0")]))
+        keys = [str(number) for number in range(count)]
+        changes = Changes(postings=[posting(key) for key in keys], charges=[charge(buyer, key) for key in keys])
+        with pytest.raises(AlreadyExists):
+            work.save(changes)
+        with pytest.raises(AlreadyExists):
+            work.save(changes)
+        work.save(Changes(postings=[posting("new")]))
+    with storage.begin() as work:
+        assert {one.key for one in work.postings()} == {"0", "new"}
+        assert list(work.charges()) == []
+    storage.close()
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("psycopg")] == []
 
 
 @pytest.fixture(params=["postgres", "mariadb"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -92,13 +93,34 @@ def begin_late(connection: Any) -> None:
         connection.autocommit = False
 
 
+@contextmanager
+def _one_error(connection: Any) -> Iterator[None]:
+    """A pipeline that raises the first error.
+
+    Whatever follows it is refused, too. Where that is found while an error leaves the pipeline, the driver logs a
+    warning; so the error waits until the pipeline has ended.
+    """
+    first: Exception | None = None
+    try:
+        with connection.pipeline():
+            try:
+                yield
+            except Exception as error:
+                first = error
+    except Exception:
+        if first is None:
+            raise
+    if first is not None:
+        raise first
+
+
 def _pipeline(connection: Any, dialect: Dialect, steps: Sequence[Step]) -> list[Any]:
     cursors = []
     # the driver would wait for the answer to a BEGIN of its own
     beginning = not connection.autocommit and connection.info.transaction_status == IDLE
     if beginning:
         connection.autocommit = True
-    with connection.pipeline():
+    with _one_error(connection):
         if beginning:
             connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         for step in steps:
