@@ -9,7 +9,7 @@ from tests.property.test_periods import zones_and_instants
 
 from astpp_billing.periods import local_date, midnight
 from astpp_billing.pricing.products import Recurrence, Unit
-from astpp_billing.pricing.subscriptions import first_period, next_renewal, periods_due, prorated
+from astpp_billing.pricing.subscriptions import first_period, next_renewal, period_of, periods_due, share_left
 
 recurrences = st.one_of(
     st.builds(Recurrence, st.integers(1, 40), st.just(Unit.DAYS)),
@@ -72,15 +72,25 @@ def test_the_next_renewal_is_the_first_after(
     assert found == next(end for end in every if end > anchor + gap)
 
 
-@given(places, recurrences, st.integers(0, 10**12), gaps, gaps)
+@given(places, recurrences, gaps)
+def test_every_instant_lies_in_one_period(place: tuple[str, datetime], recurrence: Recurrence, gap: timedelta) -> None:
+    """That which has begun, and has not ended."""
+    zone, anchor = place
+    at = anchor + gap
+    every = periods_due(anchor, anchor, at, recurrence, zone)
+
+    assert period_of(anchor, at, recurrence, zone) == next(one for one in every if one.start <= at < one.end)
+
+
+@given(places, recurrences, gaps, gaps)
 def test_what_is_left_shrinks_from_everything_to_nothing(
-    place: tuple[str, datetime], recurrence: Recurrence, micros: int, one: timedelta, other: timedelta
+    place: tuple[str, datetime], recurrence: Recurrence, one: timedelta, other: timedelta
 ) -> None:
     """All is left at the start, nothing from the end on, and never more later than before."""
     zone, anchor = place
     period = first_period(anchor, recurrence, zone)
-    left = [prorated(micros, period, at, zone) for at in (period.start, period.start + one, period.start + one + other)]
+    left = [share_left(period, at, zone) for at in (period.start, period.start + one, period.start + one + other)]
 
-    assert left[0] == micros
+    assert left[0] == 1
     assert left == sorted(left, reverse=True)
-    assert prorated(micros, period, period.end, zone) == 0
+    assert share_left(period, period.end, zone) == 0

@@ -355,7 +355,6 @@ class TwoStorages(Twins):
             lambda work, names: work.find_call(f"call:s1:{leg}"),
             lambda work, names: work.rates(name),
             lambda work, names: work.unbilled(names.account(account_id), before),
-            lambda work, names: work.charges(posting_key=key),
             lambda work, names: work.charges(posting_keys=(key, "k1")),
             lambda work, names: work.charges(document_id=names.document(account_id)),
             lambda work, names: work.charges(account_id=names.account(account_id)),

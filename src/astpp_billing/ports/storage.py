@@ -288,7 +288,6 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork,
     def charges(
         self,
         *,
-        posting_key: str | None = None,
         posting_keys: Collection[str] | None = None,
         document_id: int | None = None,
         account_id: int | None = None,

@@ -12,6 +12,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -19,7 +20,6 @@ from attrs import asdict, evolve, field, frozen
 
 from astpp_billing.clock import to_epoch, utc
 from astpp_billing.errors import InvalidValue
-from astpp_billing.money import check_micros, round_half_up
 from astpp_billing.periods import Period, check_timezone, local_date, midnight
 from astpp_billing.pricing.products import Recurrence, Unit
 
@@ -29,12 +29,18 @@ def next_renewal(anchor: datetime, after: datetime, recurrence: Recurrence, time
 
     Raises `InvalidValue` for a renewal beyond the year 9999.
     """
+    return period_of(anchor, after, recurrence, timezone).end
+
+
+def period_of(anchor: datetime, at: datetime, recurrence: Recurrence, timezone: str) -> Period:
+    """The period, of those that are counted from the anchor, in which an instant lies that is not before it."""
     first = local_date(anchor, timezone)
     # one less than may be right: where whole local days are missing, or a zone is far ahead, the next one holds
-    count = max(1, _whole(first, local_date(after, timezone), recurrence))
-    while (renewal := midnight(_later(first, count, recurrence), timezone)) <= after:
-        count += 1
-    return renewal
+    count = max(1, _whole(first, local_date(at, timezone), recurrence))
+    start = anchor if count == 1 else midnight(_later(first, count - 1, recurrence), timezone)
+    while (end := midnight(_later(first, count, recurrence), timezone)) <= at:
+        start, count = end, count + 1
+    return Period(max(anchor, start), end)
 
 
 def first_period(anchor: datetime, recurrence: Recurrence, timezone: str) -> Period:
@@ -53,20 +59,18 @@ def periods_due(
         start = end
 
 
-def prorated(micros: int, period: Period, at: datetime, timezone: str) -> int:
-    """What is left, at an instant, of an amount that was paid for a period: by its local days, rounded half-up once.
+def share_left(period: Period, at: datetime, timezone: str) -> Fraction:
+    """The part of a period that is left at an instant, by its local days.
 
-    The day of the instant itself is left, so on the first day that is everything; after the end it is nothing. An
-    amount below zero, and an instant before the period, are `InvalidValue`.
+    The day of the instant itself is left, so on the first day that is everything; after the end it is nothing. Raises
+    `InvalidValue` for an instant before the period.
     """
-    if check_micros(micros, "an amount to prorate") < 0:
-        raise InvalidValue(f"an amount to prorate is not below zero: {micros} micros")
     if at < period.start:
         raise InvalidValue(f"nothing is left of a period that begins at {period.start}, after {at}")
     first, end = local_date(period.start, timezone), local_date(period.end, timezone)
-    whole = (end - first).days
-    left = max(0, (end - local_date(at, timezone)).days) if at < period.end else 0
-    return round_half_up(micros * left, whole)
+    if at >= period.end:
+        return Fraction(0)
+    return Fraction((end - local_date(at, timezone)).days, max(1, (end - first).days))
 
 
 def _whole(first: date, day: date, recurrence: Recurrence) -> int:
@@ -138,10 +142,14 @@ class Plan:
     recurrence: Recurrence
     release_unfunded: bool = False
 
+    def terms(self) -> dict[str, Any]:
+        """What a subscription to it is for, by the names of its fields."""
+        return asdict(self, recurse=False)
+
     def to_json(self) -> str:
         """The plan as text, to be kept."""
         every, unit = self.recurrence.every, self.recurrence.unit.value
-        return json.dumps(asdict(self, recurse=False) | {"recurrence": [every, unit]})
+        return json.dumps(self.terms() | {"recurrence": [every, unit]})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -213,18 +221,25 @@ class Subscription:
     def changed(self) -> Subscription:
         """The subscription as it renews: with its next plan, if it has one, whose periods are counted from here on."""
         plan = self.next_plan
-        if plan is None:
-            return self
-        return evolve(
-            self,
-            product_id=plan.product_id,
-            version=plan.version,
-            agreement=plan.agreement,
-            description=plan.description,
-            recurrence=plan.recurrence,
-            release_unfunded=plan.release_unfunded,
-            anchor=self.period_end,
+        return self if plan is None else evolve(self, anchor=self.period_end, next_plan=None, **plan.terms())
+
+    def switched(self, plan: Plan, now: datetime) -> Subscription:
+        """The subscription that is for something else from now on, within a period that is paid.
+
+        What recurs alike goes on until the end of that period; else a new one begins, and is counted from now on.
+        """
+        if not self.period_start <= now < self.period_end:
+            raise InvalidValue(f"subscription {self.id} is paid until {self.period_end}: renew it first")
+        period, anchor = Period(now, self.period_end), self.anchor
+        if plan.recurrence != self.recurrence:
+            period, anchor = first_period(now, plan.recurrence, self.timezone), now
+        return self._changed(
+            Step.CHANGE_PLAN,
+            anchor=anchor,
+            period_start=period.start,
+            period_end=period.end,
             next_plan=None,
+            **plan.terms(),
         )
 
     def paused(self) -> Subscription:

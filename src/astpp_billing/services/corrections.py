@@ -69,7 +69,7 @@ class Taken:
         if posting is None:
             raise NotFound(f"no posting has the key {key!r}")
         self.posting = posting
-        self.charges = uow.charges(posting_key=key)
+        self.charges = uow.charges(posting_keys=[key])
         ids = {charge.document_id for charge in self.charges if charge.document_id is not None}
         self._documents = {document.id: document for document in uow.documents(ids=ids)} if ids else {}
         self._uow = uow
@@ -95,7 +95,7 @@ class Taken:
 
         Raises `InvalidValue` for more than is left, `StorageBusy` where a charge was billed since it was seen.
         """
-        if self._uow.charges(posting_key=self.posting.key) != self.charges:
+        if self._uow.charges(posting_keys=[self.posting.key]) != self.charges:
             raise StorageBusy(f"what {self.posting.key} has charged was billed meanwhile")
         reversed_ = reversal(self.posting.transfers, self.before, command.part, command.weights)
         refunds = self._refunds(reversed_, command)
@@ -203,7 +203,7 @@ def _told(charge: Charge, command: Command) -> str:
 
 def told_again(uow: UnitOfWork, posting: Posting) -> Correction:
     """What was taken back by a posting, as it was told the first time."""
-    charges = uow.charges(posting_key=posting.key)
+    charges = uow.charges(posting_keys=[posting.key])
     ids = {charge.document_id for charge in charges if charge.document_id is not None}
     notes = {one.id: one for one in uow.documents(ids=ids) if one.corrects_id is not None} if ids else {}
     # what came on a document later waited for it then

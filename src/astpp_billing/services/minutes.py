@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from attrs import evolve, field, frozen
 from attrs.converters import optional
@@ -22,6 +23,7 @@ from astpp_billing.pricing.subscriptions import Subscription, first_period
 class Granting:
     """What one period of an order gives: `quantity` times each of the `allowances`, to the buyer of the `agreement`.
 
+    Of a period that is not a whole one it is that `share`, and no part of a second.
     It is for calls that begin from `starts_at` on and before `expires_at` (None: at any time after). `renewed`: what is
     left of the periods that end at `starts_at` goes on until `expires_at`, where an allowance is carried over.
     """
@@ -30,6 +32,7 @@ class Granting:
     agreement: Agreement
     allowances: tuple[Allowance, ...]
     quantity: int = 1
+    share: Fraction = Fraction(1)
     starts_at: datetime = field(converter=utc)
     expires_at: datetime | None = field(default=None, converter=optional(utc))
     renewed: bool = False
@@ -48,7 +51,7 @@ class Granting:
                 position=position,
                 prefixes=allowance.prefixes,
                 direction=allowance.direction,
-                seconds=allowance.seconds * self.quantity,
+                seconds=seconds,
                 starts_at=self.starts_at,
                 expires_at=NEVER if self.expires_at is None else self.expires_at,
                 carried_over=allowance.carried_over,
@@ -56,6 +59,7 @@ class Granting:
                 description=allowance.description,
             )
             for position, allowance in enumerate(self.allowances, 1)
+            if (seconds := int(allowance.seconds * self.quantity * self.share))
         ]
 
 
@@ -121,6 +125,23 @@ def include_again(uow: UnitOfWork, changes: Changes, paid: Sequence[tuple[Subscr
                 )
             )
     grant_minutes(uow, changes, given)
+
+
+def include_part(uow: UnitOfWork, changes: Changes, subscription: Subscription, share: Fraction) -> None:
+    """Let what a subscription includes begin anew with its period, of which it has paid a share; the old ends."""
+    withdraw_minutes(changes, subscription.order_id, subscription.buyer_id, subscription.period_start)
+    versions = uow.product_versions([subscription.product_id])
+    (version,) = (each for each in versions if each.version == subscription.version)
+    granting = Granting(
+        order_id=subscription.order_id,
+        agreement=Agreement.from_json(subscription.agreement),
+        allowances=version.allowances,
+        quantity=subscription.quantity,
+        share=share,
+        starts_at=subscription.period_start,
+        expires_at=subscription.period_end,
+    )
+    grant_minutes(uow, changes, [granting])
 
 
 def _carry(changes: Changes, granting: Granting) -> None:

@@ -263,7 +263,7 @@ def _repeated(uow: UnitOfWork, order: Order, content: tuple[int, int, int]) -> P
     """What was done for an order, as it was told the first time."""
     if (order.buyer_id, order.product_id, order.quantity) != content:
         raise IdempotencyConflict(f"the key {order.key!r} was used before, for another order")
-    charges = uow.charges(posting_key=order.posting_key)
+    charges = uow.charges(posting_keys=[order.posting_key])
     ids = {charge.document_id for charge in charges if charge.document_id is not None}
     # what was placed on a document later waited for it then
     receipts = {one.id: one for one in uow.documents(ids=ids) if one.period is None} if ids else {}

@@ -20,7 +20,7 @@ from astpp_billing.hierarchy import Account, Status
 from astpp_billing.ledger import Charge, Reason, Sale, fingerprint
 from astpp_billing.periods import Period, local_date
 from astpp_billing.ports import Changes, Locked, Seen, UnitOfWork
-from astpp_billing.pricing.orders import NotSold, NotSoldReason, price_order
+from astpp_billing.pricing.orders import NotSold, NotSoldReason, PricedOrder, price_order
 from astpp_billing.pricing.products import Agreement
 from astpp_billing.pricing.subscriptions import Subscription
 from astpp_billing.services.minutes import include_again
@@ -123,7 +123,7 @@ class Batch:
         if not sales:
             return Counter(Locked({}, {}), tills, now)
         locked = self._uow.lock(payers(sales), tills.series(sales))
-        _check(self._seen, locked)
+        check_seen(self._seen, locked)
         receipts = tills.count_receipts(sales)
         return Counter(locked, tills, now, self._uow.reserve_ids(receipts) if receipts else ())
 
@@ -155,7 +155,7 @@ class Batch:
         if seen.cancel_at_end:
             return _Offer(seen, renewing)
         agreement = _agreement(renewing.agreement)
-        obstacle = _obstacle(agreement, self._seen.accounts)
+        obstacle = obstacle_to(agreement, self._seen.accounts)
         sales: list[tuple[Period, Sale]] = []
         for period in renewing.due(until) if obstacle is None else ():
             first = renewing.product_id != seen.product_id and not sales
@@ -169,20 +169,23 @@ class Batch:
     def _sale(self, subscription: Subscription, agreement: Agreement, period: Period, *, setup: bool) -> Sale | NotSold:
         accounts, quantity = self._seen.accounts, subscription.quantity
         priced = price_order(agreement, accounts, quantity, self._rates, period.start, setup=setup)
-        if isinstance(priced, NotSold):
-            return priced
-        return Sale(
-            key=subscription.renewal_key(period),
-            fingerprint=fingerprint("renewal", subscription.id, to_epoch(period.start)),
-            reason=Reason.RENEWAL,
-            name=subscription.description,
-            detail=_told(period, subscription.timezone),
-            at=period.start,
-            priced=priced,
-        )
+        return priced if isinstance(priced, NotSold) else sale_of(subscription, period, priced)
 
 
-def _obstacle(agreement: Agreement, accounts: Mapping[int, Account]) -> NotSold | None:
+def sale_of(subscription: Subscription, period: Period, priced: PricedOrder) -> Sale:
+    """What is to be paid for a period of a subscription."""
+    return Sale(
+        key=subscription.renewal_key(period),
+        fingerprint=fingerprint("renewal", subscription.id, to_epoch(period.start)),
+        reason=Reason.RENEWAL,
+        name=subscription.description,
+        detail=_told(period, subscription.timezone),
+        at=period.start,
+        priced=priced,
+    )
+
+
+def obstacle_to(agreement: Agreement, accounts: Mapping[int, Account]) -> NotSold | None:
     """Why nothing can be sold any more as it was agreed: the buyer is closed, or somebody has another seller."""
     buyer = accounts[agreement.buyer_id]
     if buyer.status is Status.CLOSED:
@@ -223,7 +226,7 @@ def _refused(current: Subscription, why: NotSold) -> Released | NotRenewed:
     return Released(current.released(), why) if ends else NotRenewed(current, why)
 
 
-def _check(seen: Seen, locked: Locked) -> None:
+def check_seen(seen: Seen, locked: Locked) -> None:
     """Raise `StorageBusy` where an account has changed since it was seen."""
     for account_id, wallet in locked.wallets.items():
         known = seen.wallets.get(account_id)

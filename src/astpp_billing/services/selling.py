@@ -15,7 +15,7 @@ from attrs import frozen
 from astpp_billing.errors import StorageBusy
 from astpp_billing.hierarchy import Account, Path, ReceiptMode, walk_up
 from astpp_billing.invoicing import Assembled, Document, InvoiceConfig, Tax
-from astpp_billing.ledger import Charge, Posting, Sale, Transfer
+from astpp_billing.ledger import Book, Charge, Posting, Sale, Transfer, movements
 from astpp_billing.money import Money, share_of
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, OrderLevel
@@ -108,12 +108,18 @@ class Counter:
 
     def __init__(self, locked: Locked, tills: Tills, now: datetime, ids: Sequence[int] = ()) -> None:
         self.changes = Changes()
+        self.desk = Desk(locked)
         self._tills = tills
-        self._desk = Desk(locked)
         self._available = {account_id: wallet.available_micros for account_id, wallet in locked.wallets.items()}
         self._ids = ids
         self._given = 0
         self._now = now
+
+    def moved(self, transfers: Iterable[Transfer]) -> None:
+        """Note what the same transaction has moved besides: it is there for the next sale, or no longer."""
+        for account, micros in movements(transfers).items():
+            if account.book is Book.WALLET:
+                self._available[account.account_id] = self._available.get(account.account_id, 0) + micros
 
     def bills(self, sale: Sale) -> tuple[Bill, ...]:
         """What each level of a sale would cost now; the buyer's first."""
@@ -128,7 +134,7 @@ class Counter:
     def _bill(self, level: OrderLevel, charges: Sequence[Charge]) -> Bill:
         till = self._tills.of(level.payer.id)
         if till.form is not None and charges:
-            assembled = till.form.assemble(self._desk, charges)
+            assembled = till.form.assemble(self.desk, charges)
             return Bill(level, assembled.tax_micros, assembled.total_micros, till.form, assembled)
         tax = 0 if till.tax is None else share_of(level.amount_micros, till.tax.percent)
         return Bill(level, tax, level.amount_micros + tax)
@@ -163,7 +169,7 @@ class Counter:
         for bill in reversed(bills):
             if bill.form is not None and bill.assembled is not None:
                 document_id = receipts[bill.level.payer.id]
-                document, moved = bill.form.issue(self._desk, bill.assembled, document_id, self._now)
+                document, moved = bill.form.issue(self.desk, bill.assembled, document_id, self._now)
                 documents.append(document)
                 issued.append(moved)
             self._available[bill.level.payer.id] -= bill.leaves_micros
@@ -187,7 +193,8 @@ class Counter:
 
     def finish(self) -> None:
         """Note how many numbers were given out in all."""
-        self.changes.numbers = self._desk.given()
+        for series, count in self.desk.given().items():
+            self.changes.numbers[series] = self.changes.numbers.get(series, 0) + count
 
 
 @frozen

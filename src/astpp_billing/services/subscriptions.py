@@ -22,6 +22,7 @@ from astpp_billing.services.collecting import uncollected
 from astpp_billing.services.once import Once
 from astpp_billing.services.prices import PriceBook
 from astpp_billing.services.renewing import Batch, Failed, Renewal
+from astpp_billing.services.switching import cancel_and_refund, switch
 
 BATCH_SIZE = 1_000
 """About how many periods are renewed in one transaction."""
@@ -165,32 +166,58 @@ class Subscriptions:
             told = {one.id: one for _, one in pairs}
             return [told[one.id] for one in new], (found[-1].period_end, found[-1].id) if found else None
 
-    def cancel(self, subscription: Subscription, *, at_end: bool = True, key: str | None = None) -> Subscription:
+    def cancel(
+        self, subscription: Subscription, *, at_end: bool = True, refund: bool = False, key: str | None = None
+    ) -> Subscription:
         """End a subscription with the period that is paid, or at once; one that is paused ends at once.
 
-        Nothing is paid back. Raises `InvalidValue` where it has ended already, `NotFound` where there is none.
+        With `refund`, which ends it at once, what is left of the period goes back, on every level and by its local days
+        (the day that has begun is left): the price, not a setup fee; what it includes ends, too. Otherwise nothing is
+        paid back. Raises `InvalidValue` where it has ended already, `NotFound` where there is none.
         """
-        content = ("cancel subscription", subscription.id, at_end)
-        return self._change(key, content, subscription, lambda _, one: one.cancelled(at_end=at_end))
+        if refund and at_end:
+            raise InvalidValue("what ends with the period that is paid leaves nothing to refund")
+        content = ("cancel subscription", subscription.id, at_end, *(["refund"] if refund else []))
+
+        def cancelling(uow: UnitOfWork, one: Subscription) -> Subscription:
+            return one.cancelled(at_end=at_end)
+
+        def refunding(uow: UnitOfWork, one: Subscription) -> Subscription:
+            return cancel_and_refund(uow, one, self._clock.now())
+
+        return self._change(key, content, subscription, refunding if refund else cancelling, save=not refund)
 
     def change_plan(
-        self, subscription: Subscription, product: Product, *, key: str | None = None
+        self, subscription: Subscription, product: Product, *, at_once: bool = False, key: str | None = None
     ) -> Subscription | NotSold:
         """Let a subscription be for another product from the end of what is paid on.
 
         It renews then at the prices that hold now on every level, with the setup fee the first time; the quantity
         stays, and nothing is paid back. The product that it is for already comes with the prices of now, and takes an
-        earlier change back. A refusal says why the buyer cannot have the product, and is not kept. Raises
-        `InvalidValue` for a product that does not recur and for a subscription that is not active, `NotFound` for what
-        there is not.
+        earlier change back. A refusal says why the buyer cannot have the product, or who has no money for it, and is
+        not kept. Raises `InvalidValue` for a product that does not recur and for a subscription that is not active,
+        `NotFound` for what there is not.
+
+        `at_once`: from now on, by proration to the local day. What is left of the period, the day that has begun
+        included, goes back as with `cancel`, and is there to pay with. What recurs alike is paid for as many days, and
+        renews when the old would have; else a whole period begins now. Included minutes of the old plan end, and those
+        of the new one are as much of a whole period's as is paid for. Raises `InvalidValue` where the subscription is
+        due: renew it first.
         """
 
         def changing(uow: UnitOfWork, one: Subscription) -> Subscription:
             return one.changing(self._plan(uow, one, uow.product(product.id)))
 
-        content = ("change plan", subscription.id, product.id)
+        def switching(uow: UnitOfWork, one: Subscription) -> Subscription:
+            plan = self._plan(uow, one, uow.product(product.id))
+            switched = switch(uow, one, plan, self._book.rates(uow), self._clock.now())
+            if isinstance(switched, NotSold):
+                raise _NotSold(switched)
+            return switched
+
+        content = ("change plan", subscription.id, product.id, *(["at once"] if at_once else []))
         try:
-            return self._change(key, content, subscription, changing)
+            return self._change(key, content, subscription, switching if at_once else changing, save=not at_once)
         except _NotSold as refused:
             return refused.why
 
@@ -234,10 +261,16 @@ class Subscriptions:
         content: tuple[object, ...],
         subscription: Subscription,
         change: Callable[[UnitOfWork, Subscription], Subscription],
+        *,
+        save: bool = True,
     ) -> Subscription:
+        """Change a subscription once; `save` says that the change itself does not store it."""
+
         def do(uow: UnitOfWork) -> str:
             current = uow.subscription(subscription.id)
-            uow.change_subscriptions([(current, change(uow, current))])
+            changed = change(uow, current)
+            if save:
+                uow.change_subscriptions([(current, changed)])
             return str(subscription.id)
 
         def show(uow: UnitOfWork, result: str) -> Subscription:

@@ -30,7 +30,6 @@ class Documents(Part):
     def charges(
         self,
         *,
-        posting_key: str | None = None,
         posting_keys: Collection[str] | None = None,
         document_id: int | None = None,
         account_id: int | None = None,
@@ -40,8 +39,7 @@ class Documents(Part):
         return [
             charge
             for _, charge in sorted(self._tables.charges.items(), key=lambda row: row[0])
-            if posting_key in (None, charge.posting_key)
-            and (named is None or charge.posting_key in named)
+            if (named is None or charge.posting_key in named)
             and document_id in (None, charge.document_id)
             and account_id in (None, charge.account_id)
         ]

@@ -29,7 +29,6 @@ class Documents(Part):
     def charges(
         self,
         *,
-        posting_key: str | None = None,
         posting_keys: Collection[str] | None = None,
         document_id: int | None = None,
         account_id: int | None = None,
@@ -37,8 +36,6 @@ class Documents(Part):
         """See `ports.UnitOfWork`."""
         charges = tables.charges.c
         query = _charges().order_by(charges.posting_id, charges.position)
-        if posting_key is not None:
-            query = query.where(tables.postings.c.key == posting_key)
         if document_id is not None:
             query = query.where(charges.document_id == document_id)
         if account_id is not None:

@@ -45,7 +45,7 @@ class DocumentsContract(Base):
             new = charge(buyer, "k", MAX_MICROS, position=3, **more)
             work.save(Changes(postings=[posting("k")], charges=[new]))
         with storage.begin() as work:
-            assert list(work.charges(posting_key="k")) == [new]
+            assert list(work.charges(posting_keys=["k"])) == [new]
 
     def test_charges_come_by_posting_and_position(self, storage: Storage) -> None:
         """In whatever order they were saved; positions may be left out."""
@@ -119,15 +119,15 @@ class DocumentsContract(Base):
             early, early_too = (evolve(each, document_id=printed.id) for each in (early, early_too))
 
             assert list(work.charges()) == [late, early, others, early_too]
-            assert list(work.charges(posting_key="k1")) == [late, early]
+            assert list(work.charges(posting_keys=["k1"])) == [late, early]
             assert list(work.charges(document_id=printed.id)) == [early, early_too]
             assert list(work.charges(account_id=two.id)) == [others]
-            assert list(work.charges(posting_key="k1", document_id=printed.id)) == [early]
-            assert list(work.charges(posting_key="k1", account_id=two.id)) == []
+            assert list(work.charges(posting_keys=["k1"], document_id=printed.id)) == [early]
+            assert list(work.charges(posting_keys=["k1"], account_id=two.id)) == []
             assert list(work.charges(posting_keys=["k3", "k1", "none", "k3"])) == [late, early, early_too]
             assert list(work.charges(posting_keys={"k2", "k3"}, account_id=one.id)) == [early_too]
             assert list(work.charges(posting_keys=())) == []
-            assert work.charges(posting_key="none") == work.charges(document_id=printed.id + 1) == []
+            assert work.charges(posting_keys=["none"]) == work.charges(document_id=printed.id + 1) == []
 
     def test_charges_of_very_many_postings(self, storage: Storage) -> None:
         """However many there are, whatever their keys, they come by posting and position."""
