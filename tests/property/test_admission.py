@@ -1,12 +1,14 @@
 """What holds for every authorisation, whatever the path, the prices and the money."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
-from tests.property.commerce import Business, businesses
+from tests.property.commerce import Business, businesses, percents
 from tests.property.test_services import few, on_every_storage
 from tests.services.books import everything
 from tests.services.holding import attempt, fund, wallets
@@ -16,6 +18,7 @@ from astpp_billing.calls import (
     Approved,
     CallRecord,
     HoldPolicy,
+    Purse,
     Refused,
     RefusedReason,
     affordable,
@@ -25,7 +28,7 @@ from astpp_billing.calls import (
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import BillingError
 from astpp_billing.ledger import Hold
-from astpp_billing.money import Money
+from astpp_billing.money import Money, minor_step
 from astpp_billing.pricing import LevelTerms, NotPriced, PathTerms
 from astpp_billing.testing import strategies as billing_strategies
 from astpp_billing.testing.strategies import Call
@@ -46,55 +49,65 @@ def charged(level: LevelTerms, seconds: int) -> int:
     return level.conversion.apply(level.terms.micros(seconds))
 
 
-def funds_for(terms: PathTerms, data: DataObject) -> dict[int, int]:
-    """What each account has: about what a call of some length costs it, a micro less or more, or anything."""
-    amounts = {}
+def purses_for(terms: PathTerms, data: DataObject) -> dict[int, Purse]:
+    """What each account has: about what a call of some length needs, a micro less or more, or anything."""
+    purses = {}
     for level in terms.levels:
-        about = charged(level, data.draw(billing_strategies.call_seconds([level.terms])))
+        step = data.draw(st.sampled_from([1, minor_step(level.payer.currency)]))
+        purse = Purse(0, Decimal(data.draw(percents)), step)
+        about = purse.needed(charged(level, data.draw(billing_strategies.call_seconds([level.terms]))))
         near = st.sampled_from([about - 1, about, about + 1])
-        amounts[level.payer.id] = data.draw(st.one_of(near, st.integers(-(10**6), 10**10)))
-    return amounts
+        available = data.draw(st.one_of(near, st.integers(-(10**6), 10**10)))
+        purses[level.payer.id] = evolve(purse, available_micros=available)
+    return purses
+
+
+def can_pay(level: LevelTerms, purse: Purse, seconds: int) -> bool:
+    """Whether a level has what so long a call needs of it; who has less than nothing can pay nothing."""
+    return purse.needed(charged(level, seconds)) <= max(0, purse.available_micros)
 
 
 @given(case=cases, data=st.data())
 def test_the_longest_call_is_the_exact_inverse_of_what_every_level_is_charged(case: Call, data: DataObject) -> None:
-    """Rules 6 and 3: price(n) ≤ available on every level, and available < price(n + 1) on the one that ends it."""
-    terms = terms_of(case)
-    available = funds_for(terms, data)
+    """Rules 6 and 3: what n seconds need is available on every level, and what n + 1 need is not on one: it is named.
 
-    most, limit = affordable(terms, available, LONGEST)
+    What is needed is the price with its tax, in whole coins where a receipt is given at once.
+    """
+    terms = terms_of(case)
+    purses = purses_for(terms, data)
+
+    most, limit = affordable(terms, purses, LONGEST)
 
     assert 0 <= most <= LONGEST
     if most:
-        assert all(charged(level, most) <= available[level.payer.id] for level in terms.levels)
+        assert all(can_pay(level, purses[level.payer.id], most) for level in terms.levels)
     if most < LONGEST:
         assert limit is not None
         ending = next(level for level in terms.levels if level.payer == limit)
-        assert charged(ending, most + 1) > available[limit.id]
+        assert not can_pay(ending, purses[limit.id], most + 1)
     else:
         assert limit is None
 
 
 @given(case=cases, data=st.data(), slice_seconds=st.integers(1, LONGEST))
-def test_what_is_offered_is_the_price_of_exactly_so_many_seconds(
-    case: Call, data: DataObject, slice_seconds: int
-) -> None:
-    """A hold reserves on every level what a call of its length is charged there, which is always possible to pay."""
+def test_what_is_offered_is_what_exactly_so_many_seconds_need(case: Call, data: DataObject, slice_seconds: int) -> None:
+    """A hold reserves on every level what a call of its length needs there, which is always possible to pay."""
     terms = terms_of(case)
-    available = funds_for(terms, data)
+    purses = purses_for(terms, data)
 
-    offer = make_offer(case.cascade, case.number, case.at, available, slice_seconds, LONGEST)
+    offer = make_offer(case.cascade, case.number, case.at, purses, slice_seconds, LONGEST)
 
     if isinstance(offer, Refused):
         assert offer.reason in (RefusedReason.NO_MONEY, RefusedReason.TOO_LARGE)
         if offer.reason is RefusedReason.NO_MONEY:
             assert offer.account is not None
-            assert affordable(terms, available, LONGEST) == (0, offer.account)
+            assert affordable(terms, purses, LONGEST) == (0, offer.account)
         return
     assert offer.seconds == min(offer.max_seconds, slice_seconds) >= 1
     assert [level.account_id for level in offer.levels] == [account.id for account in case.cascade.path[:-1]]
     for held, level in zip(offer.levels, terms.levels, strict=True):
-        assert held.micros == charged(level, offer.seconds) <= available[level.payer.id]
+        assert held.micros == purses[level.payer.id].needed(charged(level, offer.seconds))
+        assert can_pay(level, purses[level.payer.id], offer.seconds)
 
 
 @given(case=cases)
@@ -200,7 +213,7 @@ def test_what_is_held_is_the_sum_of_open_holds_and_nobody_overspends(
                 if result.repeated:
                     assert wallets(billing) == before
                 else:
-                    payers = {level.account_id for level in result.levels}
+                    payers = {level.account_id for level in result.levels if level.micros}  # else it needs nothing
                     assert all(one.available_micros >= 0 for one in wallets(billing) if one.account_id in payers)
         assert billing.ledger.reconcile().agrees
 

@@ -1,18 +1,20 @@
 """Rules, section 6: `authorize` says whether a call may begin, and holds the money for it."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from attrs import evolve
 from tests.services.books import balance, everything, settled
-from tests.services.holding import approved, attempt, fund, held, held_by, refused, wallet, wallets
+from tests.services.holding import approved, attempt, extended, fund, held, held_by, refused, wallet, wallets
 
 from astpp_billing.billing import Billing
 from astpp_billing.calls import Approved, Refused, RefusedReason
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import IdempotencyConflict
-from astpp_billing.hierarchy import BillingType
+from astpp_billing.hierarchy import BillingType, ReceiptMode
+from astpp_billing.invoicing import Tax
 from astpp_billing.money import Money
 from astpp_billing.testing.worlds import START, call, chain, commission, distributor, offer
 
@@ -151,12 +153,121 @@ def test_the_level_that_cannot_pay_is_named(billing: Billing, short: int) -> Non
     assert not billing.calls.holds()
 
 
-def test_who_owes_more_than_it_may_is_refused_even_a_free_call(billing: Billing) -> None:
+# what a call needs: tax, and what a receipt rounds up
+
+
+def test_the_tax_of_a_receipt_is_held_besides(billing: Billing) -> None:
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    billing.accounts.configure_invoices(shop.resellers[0], tax=Tax("VAT", Decimal(25)))
+    fund(billing, shop, "100")
+
+    result = approved(billing, attempt(shop.call()))
+
+    assert held_by(result) == [750_000, 300_000]  # the admin adds none to what the reseller pays
+
+
+def test_a_call_lasts_as_long_as_there_is_money_for_its_tax(billing: Billing) -> None:
     shop = chain(billing, price="0.06")
-    settled(billing, shop.call(60))
-    offer(billing, shop.admin, "chain-customer", "0")
+    billing.accounts.configure_invoices(shop.admin, tax=Tax("VAT", Decimal(25)))
+    fund(billing, shop, "1")
+    record = shop.call(800)
+
+    assert approved(billing, attempt(record)).max_seconds == 800
+    settled(billing, record)
+
+    assert balance(billing, shop.customer) == "0.00 USD"
+
+
+def test_the_tax_is_that_of_the_issuer(billing: Billing) -> None:
+    """Not of the parent, where that uses its own parent's credential."""
+    shop = chain(billing, distributor("0.03", same_credential=True), price="0.06")
+    billing.accounts.configure_invoices(shop.admin, tax=Tax("VAT", Decimal(10)))
+    billing.accounts.configure_invoices(shop.resellers[0], tax=Tax("VAT", Decimal(50)))
+    fund(billing, shop, "100")
+
+    assert held_by(approved(billing, attempt(shop.call()))) == [660_000, 330_000]
+
+
+@pytest.mark.parametrize(
+    ("options", "held"),
+    [
+        ({"receipts": ReceiptMode.EACH}, 740_000),
+        ({"receipts": ReceiptMode.DAILY}, 733_333),
+        ({"billing": BillingType.POSTPAID, "credit_limit": "5"}, 733_333),
+    ],
+)
+def test_who_gets_a_receipt_at_once_has_whole_coins_held(billing: Billing, options: dict[str, Any], held: int) -> None:
+    """0.6666660 and a tenth are 0.7333326; others pay the tax when their document comes, but must have it now."""
+    shop = chain(billing, price="0.0666666", **options)
+    billing.accounts.configure_invoices(shop.admin, tax=Tax("VAT", Decimal(10)))
+    fund(billing, shop, "1")
+
+    assert held_by(approved(billing, attempt(shop.call()))) == [held]
+
+
+def test_what_is_rounded_up_is_there_when_the_call_is_settled(billing: Billing) -> None:
+    """Each of these calls costs 0.004, and what the first ones leave over makes the receipt of another one a cent."""
+    shop = chain(billing, price="0.004")
+    fund(billing, shop, "0.02")
+    records = [shop.call(60), shop.call(60)]
+
+    assert approved(billing, attempt(records[0])).max_seconds == 300  # with all of it held, nothing is left for another
+    assert refused(billing, attempt(records[1])).account == shop.customer
+    settled(billing, records[0])
+    assert approved(billing, attempt(records[1])).max_seconds == 300  # the receipt was for 0.00
+    settled(billing, records[1])
+    assert balance(billing, shop.customer) == "0.01 USD"
+    assert wallet(billing, shop.customer).rounding_micros == 2_000
+
+
+def test_less_than_a_coin_pays_for_no_receipt(billing: Billing) -> None:
+    shop = chain(billing, price="0.0006")
+    fund(billing, shop, "0.009999")
 
     assert refused(billing, attempt(shop.call())).reason is RefusedReason.NO_MONEY
+
+
+# who has less than nothing
+
+
+def test_who_has_less_than_nothing_is_refused_what_costs_money(billing: Billing) -> None:
+    shop = chain(billing, price="0.06")
+    settled(billing, shop.call(60))
+
+    result = refused(billing, attempt(shop.call()))
+
+    assert (result.reason, result.account) == (RefusedReason.NO_MONEY, shop.customer)
+    assert "-0.06 USD left" in result.detail
+
+
+def test_who_has_less_than_nothing_may_make_a_free_call(billing: Billing) -> None:
+    """No money is needed, so none is lacking; all others on the path need theirs."""
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    settled(billing, shop.call(60))
+    offer(billing, shop.resellers[0], "chain-customer", "0")
+    reseller = billing.accounts.change(shop.resellers[0], loss_less_routing=True)
+    assert refused(billing, attempt(shop.call())).account == reseller
+    billing.ledger.refill(shop.resellers[0], Money("1.03", "USD"), key="refill")
+    record = shop.call(600)
+
+    result = approved(billing, attempt(record))
+    longer = extended(billing, result.hold.key, 1200)
+    settled(billing, record)
+
+    assert (result.max_seconds, held_by(result), held_by(longer)) == (2000, [0, 300_000], [0, 600_000])
+    assert [wallet(billing, account).available_micros for account in shop.path[:-1]] == [-60_000, 700_000]
+
+
+def test_a_call_without_cost_for_a_seller_needs_none_of_its_money(billing: Billing) -> None:
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    settled(billing, shop.call(60))
+    fund(billing, shop, "10", "0")
+    offer(billing, shop.admin, "chain-1", "0")
+
+    assert held_by(approved(billing, attempt(shop.call()))) == [600_000, 0]
+
+
+# what cannot be
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from astpp_billing.billing import Billing
 from astpp_billing.calls import CallRecord, RefusedReason, Settled
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import AlreadyExists, StorageBusy
+from astpp_billing.money import Money
 from astpp_billing.ports import Changes, Seen, UnitOfWork
 from astpp_billing.pricing import Allowance, Category, Direction
 from astpp_billing.pricing.allowances import NEVER
@@ -220,6 +221,42 @@ def test_minutes_are_promised_to_one_call_only(billing: Billing) -> None:
     billing.calls.void(second.hold.key)
     assert counters(billing, shop) == [(0, 600)]
     assert approved(billing, attempt(shop.call())).max_seconds == 300
+
+
+def test_who_has_less_than_nothing_may_use_its_minutes(billing: Billing) -> None:
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    settled(billing, shop.call(60))
+    give(billing, bought(shop, 50))
+
+    result = approved(billing, attempt(shop.call()))
+
+    assert (result.max_seconds, held_by(result)) == (50, [0, 0])
+
+
+def test_minutes_that_came_free_do_not_make_a_seller_pay_more_than_is_held(billing: Billing) -> None:
+    """The first grant was sold by the reseller, who pays for what is used of it; the second one by the admin."""
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    fund(billing, shop, "0", "0.3")
+    give(billing, bought(shop, 600, levels=1), bought(shop, 600, order_id=2))
+    first, record = approved(billing, attempt(shop.call())), shop.call(600)
+    second = approved(billing, attempt(record))
+    assert (held_by(first), held_by(second)) == ([0, 300_000], [0, 0])
+    billing.calls.void(first.hold.key)
+    billing.ledger.debit(shop.resellers[0], Money("0.3", "USD"), reason="spent", key="spent")
+
+    assert charged(settled(billing, record)) == []
+    assert counters(billing, shop) == [(0, 0), (600, 0)]
+
+
+def test_a_record_of_another_number_takes_what_is_for_that(billing: Billing) -> None:
+    shop = chain(billing, price="0.06")
+    give(billing, bought(shop, Allowance(seconds=100, prefixes=("441",)), Allowance(seconds=100, prefixes=("442",))))
+    record = shop.call(60, number="4420")
+    approved(billing, attempt(record, number="4410"))
+    assert counters(billing, shop) == [(0, 100), (0, 0)]
+
+    assert charged(settled(billing, record)) == []
+    assert counters(billing, shop) == [(0, 0), (60, 0)]
 
 
 def test_a_longer_hold_takes_more_minutes_and_then_money(billing: Billing) -> None:

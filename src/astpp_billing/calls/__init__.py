@@ -23,6 +23,7 @@ from astpp_billing.calls.payer import (
     party_numbers,
     payer_endpoints,
 )
+from astpp_billing.calls.purse import Purse
 from astpp_billing.calls.record import MAX_SECONDS, MAX_TEXT, CallRecord, call_key, split_call_key
 from astpp_billing.calls.settlement import (
     CallEntry,
@@ -52,6 +53,7 @@ __all__ = [
     "Offer",
     "Parties",
     "PathBooks",
+    "Purse",
     "Refused",
     "RefusedReason",
     "Settled",

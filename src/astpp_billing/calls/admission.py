@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from astpp_billing.calls.attempt import CallAttempt, Refused, RefusedReason
 from astpp_billing.calls.payer import Parties
+from astpp_billing.calls.purse import Purse
 from astpp_billing.calls.record import MAX_SECONDS
 from astpp_billing.clock import from_epoch, to_epoch
 from astpp_billing.errors import InvalidValue, MissingExchangeRate
@@ -49,7 +50,7 @@ class HoldPolicy:
 
 @frozen
 class Offer:
-    """What can be held for a call: the price of exactly `seconds` on each level; it may last `max_seconds`.
+    """What can be held for a call: what exactly `seconds` need on each level; it may last `max_seconds`.
 
     `limit` is the account whose money allows for no more, None where the policy's longest call is what ends it.
     `minutes` are the included ones among these seconds, which are not in the price.
@@ -78,19 +79,18 @@ def check_losses(cascade: Cascade, terms: PathTerms, at: datetime) -> Refused | 
 
 
 def affordable(
-    terms: PathTerms, available: Mapping[int, int], longest: int, grants: Sequence[Grant] = ()
+    terms: PathTerms, purses: Mapping[int, Purse], longest: int, grants: Sequence[Grant] = ()
 ) -> tuple[int, Account | None]:
     """The longest call, up to `longest` seconds, that every account on the path can pay for, and whose money ends it.
 
-    `available` is what each payer may spend, by account id, in micros of its currency. Every level is paid of the
-    payer's own: a commission that it will be paid does not count. `grants` are the included minutes that the call uses
-    first, in the order of use; who has less than nothing is refused all the same.
+    `purses` is what each payer may spend, by account id. Every level is paid of the payer's own: a commission that it
+    will be paid does not count. `grants` are the included minutes that the call uses first, in the order of use. What
+    needs no money of a level is not ended by its money, even where that has less than nothing.
     """
     most, limit = longest, None
     for level in terms.levels:
-        funds = available[level.payer.id]
-        payable = level.max_seconds(funds, longest) if funds >= 0 else 0
-        if grants and funds >= 0:
+        payable = level.max_seconds(purses[level.payer.id].most, longest)
+        if grants:
             payable = most_seconds(grants, level.payer.id, payable, longest)
         if payable < most:
             most, limit = payable, level.payer
@@ -101,22 +101,23 @@ def make_offer(
     cascade: Cascade,
     number: str,
     at: datetime,
-    available: Mapping[int, int],
+    purses: Mapping[int, Purse],
     seconds: int,
     longest: int,
     grants: Sequence[Grant] = (),
 ) -> Offer | Refused:
-    """Hold what up to `seconds` of a call to `number` cost by the prices of an instant, as far as the money goes.
+    """Hold what up to `seconds` of a call to `number` need by the prices of an instant, as far as the money goes.
 
-    What `grants` cover, in the order of use, is held of them, and the price is that of the rest.
+    What `grants` cover, in the order of use, is held of them, and the price is that of the rest. What each level needs
+    for its price, its purse says.
     """
     terms = cascade.terms(number, at)
     if isinstance(terms, NotPriced):
         return _unpriced(terms)
-    most, limit = affordable(terms, available, longest, grants)
+    most, limit = affordable(terms, purses, longest, grants)
     if not most:
         assert limit is not None  # the longest call is not 0 seconds
-        funds = Money.from_micros(available[limit.id], limit.currency)
+        funds = Money.from_micros(purses[limit.id].available_micros, limit.currency)
         detail = f"account {limit.number} has {funds} left, which pays for no second of a call to {number}"
         return Refused(RefusedReason.NO_MONEY, limit, detail)
     whole = cascade.price(number, most, at)
@@ -134,7 +135,7 @@ def make_offer(
     return Offer(
         max_seconds=most,
         seconds=covered,
-        levels=tuple(HeldLevel(level.payer.id, micros) for level, micros in amounts),
+        levels=tuple(HeldLevel(level.payer.id, purses[level.payer.id].needed(micros)) for level, micros in amounts),
         limit=limit,
         minutes=tuple(HeldMinutes(grant_id, taken) for grant_id, taken in sorted(held.items())),
     )

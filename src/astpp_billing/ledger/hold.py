@@ -50,10 +50,11 @@ class HeldMinutes:
 class Hold:
     """Money reserved for one event, in the wallets of all that will be charged for it.
 
-    `key` is that of the event's posting (for a call: `CallRecord.key`). `account_id` is the buyer. `seconds` is how
-    long a call the hold pays for, with the included `minutes` that are reserved besides. `fingerprint` stands for the
-    command's content. `terms` is what was agreed, as text that only who placed the hold understands. It lapses at
-    `expires_at`, unless it has ended before.
+    `key` is that of the event's posting (for a call: `CallRecord.key`). `account_id` is the buyer. `levels` reserve the
+    most that can leave each wallet because of it, with tax and what a receipt rounds up. `seconds` is how long a call
+    the hold pays for, with the included `minutes` that are reserved besides. `fingerprint` stands for the command's
+    content. `terms` is what was agreed, as text that only who placed the hold understands. It lapses at `expires_at`,
+    unless it has ended before.
     """
 
     key: str = field(converter=check_key)

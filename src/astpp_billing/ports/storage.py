@@ -226,15 +226,16 @@ class UnitOfWork(Products, OrderWork, VoucherWork, Subscriptions, AllowanceWork,
     def place_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
         """Reserve money at every level of a hold, or at none; decided inside the storage.
 
-        False, and nothing reserved, where less is available at some level, or its wallet has another epoch.
+        False, and nothing reserved, where less is available at some level, or its wallet has another epoch. A level of
+        0 needs nothing, even where less than nothing is available.
         """
         ...
 
     def extend_hold(self, hold: Hold, epochs: Mapping[int, int]) -> bool:
         """Let the open hold that has this key be this one, which reserves as much at every level, or more.
 
-        False, and nothing changed, where less is available at some level, its wallet has another epoch, or the hold is
-        no longer open.
+        False, and nothing changed, where less is available at some level than it reserves more, its wallet has another
+        epoch, or the hold is no longer open.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from astpp_billing.calls import (
     Admitted,
@@ -14,6 +15,7 @@ from astpp_billing.calls import (
     HoldPolicy,
     Offer,
     Parties,
+    Purse,
     Refused,
     RefusedReason,
     Unpayable,
@@ -26,13 +28,14 @@ from astpp_billing.calls import (
 )
 from astpp_billing.clock import Clock, utc
 from astpp_billing.errors import AlreadyExists, IdempotencyConflict, InvalidValue, NotFound, StorageBusy
-from astpp_billing.hierarchy import Account
+from astpp_billing.hierarchy import Account, Path
 from astpp_billing.ledger import Hold, HoldState
-from astpp_billing.money import MAX_MICROS
+from astpp_billing.money import MAX_MICROS, minor_step
 from astpp_billing.ports import Changes, Seen, Storage, UnitOfWork
 from astpp_billing.pricing import NotPriced
 from astpp_billing.pricing.allowances import in_order
 from astpp_billing.services.again import again
+from astpp_billing.services.issuing import has_receipts_at_once, issuer_of
 from astpp_billing.services.minutes import own_first
 from astpp_billing.services.prices import PriceBook
 
@@ -41,6 +44,9 @@ POLICY = HoldPolicy()
 
 ROUNDS = 12
 """How often a call is decided about anew because others took the money, or changed an account, meanwhile."""
+
+NO_TAX = Decimal(0)
+"""The percentage that an issuer adds who has configured no tax."""
 
 BATCH = 50
 """How many lapsed holds one transaction ends."""
@@ -126,7 +132,7 @@ class Admission:
             cascade,
             attempt.number,
             at,
-            _available(seen),
+            _purses(seen, parties.path),
             policy.slice_seconds,
             policy.longest_seconds,
             in_order(seen.grants.get(parties.path[0].id, ()), attempt.number, at),
@@ -163,13 +169,10 @@ class Admission:
         if path is None:
             return Refused(RefusedReason.MOVED, parties.path[0], "the sellers are not those of when it was authorised")
         cascade = self._book.cascade(uow, path, agreement.restored_carrier(parties.carrier))
-        available = dict(_available(seen))
-        for level in hold.levels:
-            if available[level.account_id] >= 0:  # else it has spent what the hold reserves, and gets nothing more
-                available[level.account_id] += level.micros
+        purses = _purses(seen, path, {level.account_id: level.micros for level in hold.levels})
         grants = own_first(hold, seen.grants.get(hold.account_id, ()), agreement.number, agreement.at)
         longest = self._policy.longest_seconds
-        offer = make_offer(cascade, agreement.number, agreement.at, available, seconds, longest, grants)
+        offer = make_offer(cascade, agreement.number, agreement.at, purses, seconds, longest, grants)
         if isinstance(offer, Refused) or offer.seconds > hold.seconds:
             return offer
         detail = f"the hold pays for {hold.seconds} s, and no more is possible"
@@ -243,11 +246,24 @@ def _refused(unpayable: Unpayable) -> Refused:
     return Refused(RefusedReason(unpayable.reason.value), unpayable.account, unpayable.detail)
 
 
-def _available(seen: Seen) -> Mapping[int, int]:
-    return {
-        account_id: min(wallet.available_micros, MAX_MICROS - wallet.held_micros)
-        for account_id, wallet in seen.wallets.items()
-    }
+def _purses(seen: Seen, path: Path, held: Mapping[int, int] | None = None) -> Mapping[int, Purse]:
+    """What the payers of a path may spend on a call, by account id; `held` is what is held for it already.
+
+    Who has less than nothing available has spent more than what was free, and keeps what is held.
+    """
+    purses = {}
+    for index, payer in enumerate(path[:-1]):
+        wallet = seen.wallets[payer.id]
+        available = min(wallet.available_micros, MAX_MICROS - wallet.held_micros)
+        if held is not None:
+            available = max(0, available) + held[payer.id]
+        config = seen.configs.get(issuer_of(path[index:]).id)
+        purses[payer.id] = Purse(
+            available,
+            NO_TAX if config is None or config.tax is None else config.tax.percent,
+            minor_step(payer.currency) if has_receipts_at_once(payer) else 1,
+        )
+    return purses
 
 
 def _epochs(hold: Hold, seen: Seen) -> Mapping[int, int]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import frozen
 
 from astpp_billing.calls import (
+    Agreement,
     CallEntry,
     CallRecord,
     CallStatus,
@@ -25,13 +26,13 @@ from astpp_billing.calls import (
     record_fingerprint,
 )
 from astpp_billing.errors import IdempotencyConflict, StorageBusy
-from astpp_billing.hierarchy import Account, Path, ReceiptMode
+from astpp_billing.hierarchy import Account, Path
 from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.ledger import Charge, Hold, HoldState
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing import Cascade, NotPriced, PricedCall
 from astpp_billing.pricing.allowances import MinutesUsed, Split, price_rest
-from astpp_billing.services.issuing import Form, issuer_of
+from astpp_billing.services.issuing import Form, has_receipts_at_once, issuer_of
 from astpp_billing.services.minutes import Left
 from astpp_billing.services.prices import PriceBook
 
@@ -159,11 +160,11 @@ class Decisions:
 
     def _decide(self, record: CallRecord, key: str, entries: list[CallEntry]) -> Decided:
         hold = self._seen.holds.get(key)
+        decided = self._rate(record, hold)
         if hold is not None and hold.state is HoldState.OPEN:
             self.changes.ended.append((hold, HoldState.POSTED))
             if self._left is not None:
                 self._left.give_back(hold)
-        decided = self._rate(record, hold)
         entries.append(decided.entry)
         return decided
 
@@ -181,9 +182,8 @@ class Decisions:
         if isinstance(call, NotPriced):
             return self._unrated(record, buyer, UnratedReason(call.reason.value), call.detail)
         if self._left is not None and call.terms.levels:
-            call = self._use_minutes(
-                record, call, self._left.take(buyer.id, record.number, at, record.seconds), way, at
-            )
+            split = self._left.take(buyer.id, record.number, at, record.seconds, _reserving(hold, record))
+            call = self._use_minutes(record, call, split, way, at)
         if way.books is None:
             way.books = PathBooks(call.terms)
             self._taken.append(way)
@@ -217,7 +217,7 @@ class Decisions:
     def _receipt(self, path: Path) -> Form | None:
         """What the account at the start of a path gets for each charge; None for an account that gets nothing yet."""
         payer = path[0]
-        if payer.is_postpaid or payer.receipts is not ReceiptMode.EACH:
+        if not has_receipts_at_once(payer):
             return None
         form = self._forms.get(payer.id)
         if form is None:
@@ -247,6 +247,13 @@ class Decisions:
             settled_at=self.now,
         )
         return Decided(entry)
+
+
+def _reserving(hold: Hold | None, record: CallRecord) -> Hold | None:
+    """The hold that reserves included minutes for the call of a record; None where there is none for this number."""
+    if hold is None or hold.state is not HoldState.OPEN or not hold.minutes:
+        return None
+    return hold if Agreement.read(hold.terms).number == record.number else None
 
 
 def _conflict(record: CallRecord, before: CallRecord) -> Failed | None:

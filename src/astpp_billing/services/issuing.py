@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import StorageBusy
-from astpp_billing.hierarchy import Account, Path
+from astpp_billing.hierarchy import Account, Path, ReceiptMode
 from astpp_billing.invoicing import (
     Assembled,
     Document,
@@ -97,6 +97,11 @@ class Form:
 def kind_of(account: Account) -> DocumentKind:
     """Which documents an account gets."""
     return DocumentKind.INVOICE if account.is_postpaid else DocumentKind.RECEIPT
+
+
+def has_receipts_at_once(account: Account) -> bool:
+    """Whether an account gets a receipt for each charge as it is applied; else its charges wait for a document."""
+    return not account.is_postpaid and account.receipts is ReceiptMode.EACH
 
 
 def issuer_of(path: Path) -> Account:

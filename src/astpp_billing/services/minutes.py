@@ -158,9 +158,13 @@ class Left:
 
     def __init__(self, grants: Mapping[int, Sequence[Grant]]) -> None:
         self._grants = {account_id: {grant.id: grant for grant in found} for account_id, found in grants.items()}
+        self._given_back: set[str] = set()
 
     def give_back(self, hold: Hold) -> None:
-        """What a hold has reserved is free again."""
+        """What a hold has reserved is free again; once, however often it is said."""
+        if hold.key in self._given_back:
+            return
+        self._given_back.add(hold.key)
         grants = self._grants.get(hold.account_id, {})
         for one in hold.minutes:
             grant = grants.get(one.grant_id)
@@ -168,23 +172,36 @@ class Left:
                 continue
             grants[grant.id] = evolve(grant, held_seconds=grant.held_seconds - one.seconds)
 
-    def take(self, account_id: int, number: str, at: datetime, seconds: int) -> Split:
-        """Take what there is for a call of an account, for which it is gone then."""
+    def take(self, account_id: int, number: str, at: datetime, seconds: int, hold: Hold | None = None) -> Split:
+        """Take what there is for a call of an account, for which it is gone then.
+
+        What its `hold` has reserved is given back, and taken before anything else: what came free since, and others
+        on the path may not have paid for, must not leave any of them with more to pay than is held.
+        """
         grants = self._grants.get(account_id)
         if not grants:
             return Split(seconds)
-        split = take(in_order(grants.values(), number, at), seconds)
-        for grant, taken in split.taken:
-            grants[grant.id] = evolve(grant, used_seconds=grant.used_seconds + taken)
-        return split
+        if hold is None:
+            ordered = in_order(grants.values(), number, at)
+        else:
+            ordered = own_first(hold, list(grants.values()), number, at)
+            self.give_back(hold)
+        taken: dict[int, int] = {}
+        for grant, some in take(ordered, seconds).taken:
+            taken[grant.id] = taken.get(grant.id, 0) + some
+        for grant_id, some in taken.items():
+            grants[grant_id] = evolve(grants[grant_id], used_seconds=grants[grant_id].used_seconds + some)
+        return Split(seconds, tuple((grants[grant_id], some) for grant_id, some in taken.items()))
 
 
 def own_first(hold: Hold, grants: Sequence[Grant], number: str, at: datetime) -> list[Grant]:
-    """What a call can use whose hold is extended: what is held for it already, and then what is left of each grant."""
+    """What a call can use that has a hold: what is held for it already, and then what is left of each grant."""
     held = {one.grant_id: one.seconds for one in hold.minutes}
     own = [
         evolve(grant, seconds=held[grant.id], used_seconds=0, held_seconds=0) for grant in grants if grant.id in held
     ]
+    places = {grant.id: place for place, grant in enumerate(in_order(own, number, at))}
+    own.sort(key=lambda grant: places.get(grant.id, len(own)))
     return [*own, *in_order(grants, number, at)]
 
 

@@ -44,7 +44,7 @@ class Holds(Allowances):
             wallet = self._tables.wallets.get(level.account_id)
             if wallet is None or wallet.epoch != epochs[level.account_id]:
                 return False
-            if level.micros > min(wallet.available_micros, MAX_MICROS - wallet.held_micros):
+            if level.micros and level.micros > min(wallet.available_micros, MAX_MICROS - wallet.held_micros):
                 return False
         grants = self._hold_minutes(minutes)
         if grants is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import String, Text, case, false, select, update
+from sqlalchemy import String, Text, case, false, select, true, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import AlreadyExists, InvalidValue, NotFound
@@ -109,8 +109,9 @@ _balance, _credit, _held = (
     plain(_wallets.credit_micros),
     plain(_wallets.held_micros),
 )
-# balance + credit - held >= micros, in a way in which no sum leaves 64 bits
+# micros = 0 or balance + credit - held >= micros, in a way in which no sum leaves 64 bits
 _covered = case(
+    (parameter("micros") == 0, true()),
     (_held > parameter("most"), false()),
     (_balance < 0, _balance + _credit >= _held + parameter("micros")),
     else_=_balance - (_held + parameter("micros")) >= -_credit,

@@ -154,6 +154,21 @@ class HoldsContract(Base):
             assert work.wallet(buyer.id).available_micros == -20
             assert not place(work, hold("b", buyer, (buyer, 1)))
 
+    def test_nothing_can_be_reserved_of_less_than_nothing(self, storage: Storage) -> None:
+        """A level of 0 needs no money, and no more of it when the hold is extended; its wallet's epoch still counts."""
+        with storage.begin() as work:
+            buyer, agent, _ = three_levels(work)
+            add_posting(work, posting("call", Transfer(wallet(buyer), revenue(agent), 130)))
+            assert work.wallet(buyer.id).available_micros == -30
+            first = hold("a", buyer, (buyer, 0), (agent, 100))
+            stale = epochs(work, buyer, agent)
+            work.update_account(buyer)
+            assert work.place_hold(first, stale) is False
+            assert place(work, first)
+            assert work.extend_hold(hold("a", buyer, (buyer, 0), (agent, 200)), epochs(work, buyer, agent)) is True
+            assert work.extend_hold(hold("a", buyer, (buyer, 1), (agent, 200)), epochs(work, buyer, agent)) is False
+            assert held(work, buyer, agent) == [0, 200]
+
     def test_the_key_of_a_hold_is_unique(self, storage: Storage) -> None:
         """`AlreadyExists`, also where there is not enough money, and after it has ended."""
         with storage.begin() as work:
