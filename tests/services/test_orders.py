@@ -294,6 +294,22 @@ def test_what_is_held_cannot_be_spent(billing: Billing, shop: Chain) -> None:
     assert bought(billing, shop.customer, made).order.product_id == made.id
 
 
+def test_what_lapsed_holds_reserve_is_there_for_a_purchase(billing: Billing, clock: FixedClock) -> None:
+    """Also those of the sellers; as authorising does, before it refuses."""
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    product = package(billing, shop.admin, price="10")
+    billing.products.opt_in(shop.resellers[0], product, price="10")
+    fund(billing, *shop.path[:-1], amount="10")
+    hold = approved(billing, attempt(shop.call())).hold
+    assert refused(billing, shop.customer, product).account == shop.customer
+    clock.set(hold.expires_at)
+
+    bought(billing, shop.customer, product)
+
+    assert [balance(billing, account) for account in shop.path[:-1]] == ["0.00 USD", "0.00 USD"]
+    assert not billing.calls.holds()
+
+
 def test_the_same_order_again_gives_the_first_result(billing: Billing, shop: Chain, product: Product) -> None:
     """Nothing is charged twice, whatever has become of prices and accounts."""
     first = bought(billing, shop.customer, product)

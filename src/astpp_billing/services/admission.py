@@ -36,6 +36,7 @@ from astpp_billing.pricing import NotPriced
 from astpp_billing.pricing.allowances import in_order
 from astpp_billing.services.again import again
 from astpp_billing.services.issuing import has_receipts_at_once, issuer_of
+from astpp_billing.services.lapsing import expire_holds, open_holds
 from astpp_billing.services.minutes import own_first
 from astpp_billing.services.prices import PriceBook
 
@@ -47,9 +48,6 @@ ROUNDS = 12
 
 NO_TAX = Decimal(0)
 """The percentage that an issuer adds who has configured no tax."""
-
-BATCH = 50
-"""How many lapsed holds one transaction ends."""
 
 
 class Admission:
@@ -199,19 +197,7 @@ class Admission:
 
         To be run every few minutes; several at once do no harm. Calls whose hold has lapsed are charged all the same.
         """
-        instant = self._clock.now() if now is None else utc(now)
-        lapsed = self.holds(lapsed_at=instant)
-        return sum(self._expire(lapsed[first : first + BATCH], instant) for first in range(0, len(lapsed), BATCH))
-
-    @again
-    def _expire(self, lapsed: Sequence[Hold], now: datetime) -> int:
-        with self._storage.begin() as uow:
-            uow.lock({level.account_id for hold in lapsed for level in hold.levels})
-            holds = uow.look(keys=[hold.key for hold in lapsed]).holds.values()  # some have ended or grown meanwhile
-            ended = [hold for hold in holds if hold.state is HoldState.OPEN and hold.expires_at <= now]
-            if ended:
-                uow.save(Changes(ended=[(hold, HoldState.EXPIRED) for hold in ended]))
-            return len(ended)
+        return expire_holds(self._storage, self._clock.now() if now is None else utc(now))
 
     @again
     def find_hold(self, key: str) -> Hold | None:
@@ -219,11 +205,9 @@ class Admission:
         with self._storage.snapshot() as uow:
             return uow.find_hold(key)
 
-    @again
     def holds(self, *, lapsed_at: datetime | None = None) -> Sequence[Hold]:
         """The open holds, or those of them that have lapsed at an instant, by the time of their end."""
-        with self._storage.snapshot() as uow:
-            return uow.holds(lapsed_at=None if lapsed_at is None else utc(lapsed_at))
+        return open_holds(self._storage, None if lapsed_at is None else utc(lapsed_at))
 
 
 def _known(attempt: CallAttempt, seen: Seen) -> Admitted | None:

@@ -26,6 +26,7 @@ from astpp_billing.pricing.orders import (
 from astpp_billing.services.again import again
 from astpp_billing.services.catalogue import terms_of
 from astpp_billing.services.corrections import Correction
+from astpp_billing.services.lapsing import expire_holds
 from astpp_billing.services.prices import PriceBook
 from astpp_billing.services.refunding import refund
 from astpp_billing.services.selling import Bill, Counter, Tills, payers, sell
@@ -141,14 +142,19 @@ class Orders:
         Prepaid payers get their receipts at once, where they get one for each charge; the others' charges wait for
         their documents. Each level is paid of the payer's own money: what must be available is the receipt's total, or
         the price with the tax that its document will add. Sent again under the same key, the same order gives the
-        first result. A refusal is not kept: nothing has been changed, and the same key may be tried again.
+        first result. Where money is short, what lapsed holds reserve is given back first. A refusal is not kept: it has
+        charged nothing, and the same key may be tried again.
 
         Raises `NotFound` for an account or a product that there is not, `InvalidValue` for a quantity below 1 or a key
         that is none, and `IdempotencyConflict` where the key stood for another order.
         """
         check_quantity(quantity)
         order_posting_key(key)
-        return self._purchase(buyer, product, quantity, key)
+        result = self._purchase(buyer, product, quantity, key)
+        short = isinstance(result, NotSold) and result.reason is NotSoldReason.NO_MONEY
+        if short and expire_holds(self._storage, self._clock.now()):
+            return self._purchase(buyer, product, quantity, key)
+        return result
 
     @again
     def _purchase(self, buyer: Account, product: Product, quantity: int, key: str) -> Purchased | NotSold:
