@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 from attrs import evolve
 
@@ -42,6 +43,14 @@ class Orders(Part):
         """See `ports.UnitOfWork`."""
         wanted = (one for one in self._tables.orders.values() if buyer_id in (None, one.buyer_id))
         return sorted(wanted, key=lambda one: (one.at, one.id))
+
+    def buyers_of(
+        self, product_ids: Collection[int], *, buyer_ids: Collection[int] | None = None
+    ) -> AbstractSet[tuple[int, int]]:
+        """See `ports.UnitOfWork`."""
+        had = {(one.product_id, one.buyer_id) for one in self._tables.orders.values()}
+        had |= {(one.product_id, one.buyer_id) for one in self._tables.subscriptions.values()}
+        return {each for each in had if each[0] in product_ids and (buyer_ids is None or each[1] in buyer_ids)}
 
     def set_order_status(self, order_id: int, status: OrderStatus) -> None:
         """See `ports.UnitOfWork`."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, union, update
 
 from astpp_billing.clock import to_epoch
 from astpp_billing.errors import AlreadyExists, NotFound
@@ -67,6 +68,16 @@ class Orders(Part):
         if buyer_id is not None:
             query = query.where(orders.c.buyer_id == buyer_id)
         return [_order_of(row) for row in self._all(query)]
+
+    def buyers_of(
+        self, product_ids: Collection[int], *, buyer_ids: Collection[int] | None = None
+    ) -> AbstractSet[tuple[int, int]]:
+        """See `ports.UnitOfWork`: one query, which reads all orders and subscriptions unless `buyer_ids` are given."""
+        looks = []
+        for table in (catalogue.orders, catalogue.subscriptions):
+            look = select(table.c.product_id, table.c.buyer_id).where(table.c.product_id.in_(sorted(product_ids)))
+            looks.append(look if buyer_ids is None else look.where(table.c.buyer_id.in_(sorted(buyer_ids))))
+        return {(product_id, buyer_id) for product_id, buyer_id in self._connection.execute(union(*looks))}
 
     def set_order_status(self, order_id: int, status: OrderStatus) -> None:
         """See `ports.UnitOfWork`."""

@@ -14,6 +14,7 @@ from astpp_billing.ledger import Order, OrderStatus
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.pricing import AgreedCommission, AgreedLevel, Agreement
 from astpp_billing.testing.storage_contract.base import AT, SECOND, TEXTS, UNIT, Base, admin, customer
+from astpp_billing.testing.storage_contract.subscriptions import subscription
 
 
 def order(buyer_id: int, seller_id: int, key: str = "o1", **more: Any) -> Order:
@@ -104,6 +105,29 @@ class OrdersContract(Base):
             assert work.order(1) == evolve(placed, status=OrderStatus.REFUNDED)
             with pytest.raises(NotFound):
                 work.set_order_status(2, OrderStatus.REFUNDED)
+
+    def test_who_has_ever_had_a_product_is_known(self, storage: Storage) -> None:
+        """By an order, also one that was refunded, or by a subscription that is for the product now; each pair once."""
+        with storage.begin() as work:
+            seller = admin(work)
+            one, other = customer(work, seller), customer(work, seller, "other")
+            orders = [
+                order(one.id, seller.id, "a", id=1),
+                order(one.id, seller.id, "b", id=2),
+                order(other.id, seller.id, "c", id=3),
+                order(other.id, seller.id, "d", id=4, product_id=9),
+            ]
+            work.add_orders(orders)
+            work.set_order_status(3, OrderStatus.REFUNDED)
+            work.add_subscription(subscription(one, product_id=8))
+            work.add_subscription(subscription(one, product_id=7))
+            assert work.buyers_of([7]) == {(7, one.id), (7, other.id)}
+            assert work.buyers_of([8, 9, 5]) == {(8, one.id), (9, other.id)}
+            assert work.buyers_of([7, 8, 9], buyer_ids=[other.id, seller.id]) == {(7, other.id), (9, other.id)}
+            assert work.buyers_of([8], buyer_ids=[other.id]) == work.buyers_of([]) == set()
+            assert work.buyers_of([7], buyer_ids=[]) == set()
+        with storage.snapshot() as work:
+            assert work.buyers_of(range(1000)) == {(7, one.id), (7, other.id), (8, one.id), (9, other.id)}
 
     @pytest.mark.parametrize(
         "change",
