@@ -100,3 +100,59 @@ def test_a_product_for_nothing(seller: Command) -> None:
     seller.run(*gift, "--valid-from", "2025-01-01")
 
     assert seller.out("orders", "buy", "agent", "gift", "--key", "g") == "agent has bought 1 of 'gift' for nothing\n"
+
+
+# what comes by itself
+
+
+@pytest.fixture
+def welcome(seller: Command) -> Command:
+    """A product at 7 that comes by itself with `retail`, by which `acc1` and `p4420` pay, and which `agent` lists."""
+    terms = ("--price", "7", "--rate-group", "retail", "--valid-from", "2025-01-01")
+    seller.run("products", "add", "sim", "--owner", "acme", "--category", "one-time", "--name", "SIM card", *terms)
+    seller.run("products", "opt-in", "agent", "sim", "--valid-from", "2025-01-01")
+    return seller
+
+
+def test_what_comes_by_itself_is_ordered_once(welcome: Command) -> None:
+    first, second = welcome.json("orders", "apply")["orders"]
+
+    product, account = first["key"].split(":")[1:]
+    assert first == {
+        "product": "sim",
+        "buyer": "acc1",
+        "key": f"auto:{product}:{account}",
+        "result": "ordered",
+        "amount": usd("7.00"),
+        "reason": None,
+        "refused_by": None,
+    }
+    assert (second["buyer"], second["amount"]) == ("p4420", {"amount": "5.60", "currency": "EUR"})
+    assert [order["key"] for order in welcome.json("orders", "list")["orders"]] == [first["key"], second["key"]]
+    assert welcome.json("orders", "apply") == {"orders": []}
+    welcome.run("ledger", "reconcile")
+
+
+def test_what_could_not_be_ordered_is_named(welcome: Command) -> None:
+    """The exit code says that something is still due; a table names it as well."""
+    welcome.run("accounts", "change", "p4420", "--credit-limit", "5")
+    taken = ("orders", "buy", "agent", "fibre", "--key", "auto:2:4")
+    welcome.run(*taken)
+
+    failed, refused = welcome.json("orders", "apply", code=1)["orders"]
+
+    assert (failed["buyer"], failed["result"], failed["amount"]) == ("acc1", "failed", None)
+    assert "used before" in failed["reason"]
+    assert (refused["buyer"], refused["result"], refused["refused_by"]) == ("p4420", "not ordered", "p4420")
+    assert "needs 5.60 EUR, and has 5.00 EUR" in refused["reason"]
+    assert "not ordered" in welcome.out("orders", "apply", code=1)
+
+
+def test_it_is_applied_by_the_terms_of_an_instant(welcome: Command) -> None:
+    welcome.run("products", "version", "sim", "--price", "9", "--valid-from", "2025-06-01")
+    assert welcome.json("orders", "apply", "--at", "2024-06-01") == {"orders": []}
+
+    (first, _) = welcome.json("orders", "apply", "--at", "2025-03-01T00:00:00Z")["orders"]
+
+    assert first["amount"] == usd("7.00")
+    assert {one["at"] for one in welcome.json("orders", "list")["orders"]} == {"2025-03-01T00:00:00Z"}

@@ -1,15 +1,19 @@
-"""`astpp-billing orders`: what a product costs on every level, buying it, and what was bought."""
+"""`astpp-billing orders`: what a product costs on every level, buying it, by hand or by itself, and what was bought."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import click
 
 from astpp_billing.cli.app import App
 from astpp_billing.cli.output import Output
+from astpp_billing.cli.params import INSTANT
 from astpp_billing.cli.tables import Row, printable
 from astpp_billing.money import Money
 from astpp_billing.pricing.orders import NotSold
-from astpp_billing.services.orders import Quote
+from astpp_billing.services.applying import Application, Applied, Failed, NotApplied
+from astpp_billing.services.orders import Purchased, Quote
 
 _quantity = click.option("--quantity", type=int, default=1, show_default=True, help="How many.")
 
@@ -87,9 +91,7 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
     if isinstance(found, NotSold):
         raise _refusal(found)
     order = found.order
-    paid: dict[int, Money] = {}
-    for charge in found.charges:
-        paid[charge.account_id] = paid.get(charge.account_id, Money.zero(charge.currency)) + charge.amount
+    paid = _paid(found)
     numbers = app.numbers()
     receipts = [{"number": one.number, "buyer": one.buyer_number, "total": one.total} for one in found.documents]
     values: Row = {
@@ -107,6 +109,43 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
     price = "for nothing" if charged is None else f"for {charged} without tax"
     done = "had bought" if found.repeated else "has bought"
     app.output.result(values, f"{buyer} {done} {order.quantity} of {code!r} {price}")
+
+
+@orders.command("apply")
+@click.option("--at", type=INSTANT, help="By the terms of this instant, and with it as the orders'; now, if not given.")
+@click.pass_obj
+def apply_(app: App, at: datetime | None) -> None:
+    """Order what comes by itself with rate groups, for every account that has not had it yet.
+
+    To be run every hour or every day, from cron or a timer, or after rate groups were changed; several at once do no
+    harm: each account gets each product once. The exit code is 1 where something could not be ordered and is still due.
+    """
+    found = list(app.billing.orders.apply(now=at))
+    columns = {"product": "Product", "buyer": "Buyer", "result": "Result", "amount": "Amount", "reason": "Reason"}
+    app.output.rows("orders", [_applied(one) for one in found], columns)
+    if any(isinstance(one, NotApplied | Failed) for one in found):
+        click.get_current_context().exit(1)
+
+
+def _applied(one: Application) -> Row:
+    row: dict[str, object] = {"product": one.product.code, "buyer": one.account.number}
+    row |= dict.fromkeys(("key", "amount", "reason", "refused_by"))
+    match one:
+        case Applied():
+            order = one.purchased.order
+            return row | {"result": "ordered", "key": order.key, "amount": _paid(one.purchased).get(order.buyer_id)}
+        case NotApplied():
+            return row | {"result": "not ordered", "reason": one.why.detail, "refused_by": one.why.account.number}
+        case Failed():
+            return row | {"result": "failed", "reason": str(one.error)}
+
+
+def _paid(found: Purchased) -> dict[int, Money]:
+    """What each level was charged, by account id."""
+    paid: dict[int, Money] = {}
+    for charge in found.charges:
+        paid[charge.account_id] = paid.get(charge.account_id, Money.zero(charge.currency)) + charge.amount
+    return paid
 
 
 @orders.command("list")

@@ -40,7 +40,7 @@ _described: Sequence[Callable[[Any], Any]] = (
     ),
     click.option("--carry-over/--no-carry-over", default=None, help="Use what is left of it in the next period."),
     click.option("--release-unfunded/--keep-unfunded", default=None, help="End it where there is no money to renew."),
-    click.option("--rate-group", "rate_groups", multiple=True, help="It comes by itself with this price list."),
+    click.option("--rate-group", "rate_groups", multiple=True, help="Accounts that pay by it get the product."),
 )
 _valid_from = click.option("--valid-from", type=INSTANT, help="From when on; the present if not given.")
 _at = click.option("--at", type=INSTANT, help="At this instant; the present if not given.")

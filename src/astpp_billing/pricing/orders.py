@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import Self
 
 from attrs import frozen
 
@@ -15,7 +16,7 @@ from astpp_billing.fx import Conversion, ExchangeRates
 from astpp_billing.hierarchy import Account
 from astpp_billing.money import MAX_MICROS, Money, check_whole, part_of, share_of
 from astpp_billing.pricing.priced import Bag
-from astpp_billing.pricing.products import AgreedLevel, Agreement, NotOfferedReason
+from astpp_billing.pricing.products import AgreedLevel, Agreement, NotOffered, NotOfferedReason
 
 MAX_QUANTITY = 1_000_000
 """How many of a product one order has at the most."""
@@ -48,6 +49,11 @@ class NotSold:
     reason: NotSoldReason
     account: Account
     detail: str
+
+    @classmethod
+    def unless_offered(cls, refusal: NotOffered) -> Self:
+        """Not sold because it is not offered, in the same words."""
+        return cls(NotSoldReason(refusal.reason.value), refusal.account, refusal.detail)
 
 
 @frozen

@@ -174,7 +174,8 @@ class ProductVersion:
     the price (of each period, where there is a `recurrence`; None: once), and the setup fee, which is charged the
     first time. `commission_percent` is the share of the price that the owner pays commission resellers directly below
     it. `can_purchase` lets the owner's children buy it, `can_resell` lets them list it for theirs. `release_unfunded`:
-    a renewal for which there is no money ends the subscription. The product comes by itself with `rate_groups`.
+    a renewal for which there is no money ends the subscription. Accounts whose rate group is one of `rate_groups` get
+    the product by itself (`Orders.apply`).
     """
 
     product_id: int

@@ -37,22 +37,30 @@ class Terms:
 
 def terms_of(uow: UnitOfWork, product: Product, path: Path, at: datetime) -> Terms:
     """On what terms a product is sold along a path at an instant; two queries, whatever else is sold."""
-    return next(_terms(uow, (product,), path, at))
+    return next(_terms(uow, (product,), [account.id for account in path], at))
 
 
 def all_terms(uow: UnitOfWork, path: Path, at: datetime) -> Sequence[Terms]:
     """The same of all products that somebody above the first of a path owns, by code."""
     products = uow.products([account.id for account in path[1:]])
-    return tuple(_terms(uow, products, path, at)) if products else ()
+    return tuple(_terms(uow, products, [account.id for account in path], at)) if products else ()
 
 
-def _terms(uow: UnitOfWork, products: Sequence[Product], path: Path, at: datetime) -> Iterator[Terms]:
+def terms_of_all(uow: UnitOfWork, at: datetime) -> Sequence[Terms]:
+    """The same of all products, with the listings of all sellers, by code; three queries."""
+    products = uow.products()
+    return tuple(_terms(uow, products, None, at)) if products else ()
+
+
+def _terms(
+    uow: UnitOfWork, products: Sequence[Product], seller_ids: Sequence[int] | None, at: datetime
+) -> Iterator[Terms]:
     ids = [product.id for product in products]
     versions: dict[int, list[ProductVersion]] = {}
     for version in uow.product_versions(ids):
         versions.setdefault(version.product_id, []).append(version)
     listed: dict[int, dict[int, list[Listing]]] = {}
-    for listing in uow.listings(product_ids=ids, seller_ids=[account.id for account in path]):
+    for listing in uow.listings(product_ids=ids, seller_ids=seller_ids):
         listed.setdefault(listing.product_id, {}).setdefault(listing.seller_id, []).append(listing)
     for product in products:
         sellers = listed.get(product.id, {})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
 
-from astpp_billing.clock import Clock
+from astpp_billing.clock import Clock, utc
 from astpp_billing.errors import AlreadyExists, IdempotencyConflict, NotFound, StorageBusy
 from astpp_billing.hierarchy import Account, Path, walk_up
 from astpp_billing.invoicing import Document
@@ -17,13 +17,13 @@ from astpp_billing.ports import Locked, Seen, Storage, UnitOfWork
 from astpp_billing.pricing import Agreement, Bag, NotOffered, Product, ProductVersion
 from astpp_billing.pricing.orders import (
     NotSold,
-    NotSoldReason,
     OrderCommission,
     PricedOrder,
     check_quantity,
     price_order,
 )
 from astpp_billing.services.again import again
+from astpp_billing.services.applying import Application, Check, apply
 from astpp_billing.services.catalogue import terms_of
 from astpp_billing.services.corrections import Correction
 from astpp_billing.services.lapsing import expire_holds
@@ -157,15 +157,25 @@ class Orders:
         return result
 
     @again
-    def _purchase(self, buyer: Account, product: Product, quantity: int, key: str) -> Purchased | NotSold:
+    def _purchase(
+        self,
+        buyer: Account,
+        product: Product,
+        quantity: int,
+        key: str,
+        at: datetime | None = None,
+        check: Check | None = None,
+    ) -> Purchased | NotSold:
         with self._storage.begin() as uow:
             seen = uow.look(numbers=(buyer.number,))  # first, because it begins the transaction by the way
             known = uow.find_order(key)
             if known is not None:
                 return _repeated(uow, known, (buyer.id, product.id, quantity))
-            offer = self._offer(uow, seen, buyer, product, quantity)
+            offer = self._offer(uow, seen, buyer, product, quantity, at)
             if isinstance(offer, NotSold):
                 return offer
+            if check is not None:
+                check(uow, offer.path[0], offer.version)
             sale = offer.sale(order_posting_key(key), fingerprint("order", buyer.id, product.id, quantity))
             sales = sell(uow, offer.seen, (sale,), offer.at)
             (sold,) = sales.results
@@ -207,19 +217,35 @@ class Orders:
         with self._storage.begin() as uow:
             return refund(uow, self._clock, order, quantity, reason, key)
 
-    def _offer(self, uow: UnitOfWork, seen: Seen, buyer: Account, product: Product, quantity: int) -> _Offer | NotSold:
+    def _offer(
+        self, uow: UnitOfWork, seen: Seen, buyer: Account, product: Product, quantity: int, at: datetime | None = None
+    ) -> _Offer | NotSold:
         """What a buyer is offered, by what was seen of it, and at which price."""
         if buyer.id not in seen.accounts:
             raise NotFound(f"no account has the number {buyer.number}")
         path = walk_up(seen.accounts, buyer.id)
-        now = self._clock.now()
+        now = self._clock.now() if at is None else at
         terms = terms_of(uow, uow.product(product.id), path, now)
         agreement = terms.agree(path)
         if isinstance(agreement, NotOffered):
-            return NotSold(NotSoldReason(agreement.reason.value), agreement.account, agreement.detail)
+            return NotSold.unless_offered(agreement)
         assert terms.version is not None  # else nothing is offered
         priced = price_order(agreement, seen.accounts, quantity, self._book.rates(uow), now)
         return priced if isinstance(priced, NotSold) else _Offer(seen, path, terms.version, agreement, priced, now)
+
+    def apply(self, *, now: datetime | None = None) -> Iterator[Application]:
+        """Order what comes by itself with rate groups for whoever has not had it yet, and tell what became of it.
+
+        Every open account below the owner of a product whose `rate_group` is among those of the product in force gets
+        one of it, on the terms of any purchase, under a key made of both: once, however often this is done and by how
+        many. Who has had the product before, whoever ordered it and whatever became of that, does not get it. What
+        cannot be sold (no money, not listed) is told each time, and tried again the next time. `now` (the present, if
+        not given) is the instant of the orders, and of the terms. Each order is a transaction of its own, which is
+        done when its result is told. Raises only `StorageError`; another error is that of one order (`Failed`), and
+        the others go on. (An order that was stored although the connection was lost over it is found by `orders`, and
+        not among the results.)
+        """
+        return apply(self._storage, self._clock, None if now is None else utc(now, "now"), self._purchase)
 
     @again
     def get(self, key: str) -> Order:

@@ -13,7 +13,7 @@ from astpp_billing.hierarchy import Account, Path
 from astpp_billing.ledger import Order
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.ports.subscriptions import Place
-from astpp_billing.pricing.orders import NotSold, NotSoldReason
+from astpp_billing.pricing.orders import NotSold
 from astpp_billing.pricing.products import NotOffered, Product, ProductVersion
 from astpp_billing.pricing.subscriptions import Plan, Subscription, first_period
 from astpp_billing.services.again import again
@@ -227,7 +227,7 @@ class Subscriptions:
         terms = terms_of(uow, product, path, self._clock.now())
         agreement = terms.agree(path)
         if isinstance(agreement, NotOffered):
-            raise _NotSold(NotSold(NotSoldReason(agreement.reason.value), agreement.account, agreement.detail))
+            raise _NotSold(NotSold.unless_offered(agreement))
         version = terms.version
         assert version is not None  # else nothing is offered
         if version.recurrence is None:
