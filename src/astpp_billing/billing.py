@@ -12,6 +12,7 @@ from astpp_billing.services.accounts import Accounts
 from astpp_billing.services.admission import POLICY
 from astpp_billing.services.billing_runs import BillingRuns
 from astpp_billing.services.calls import Calls
+from astpp_billing.services.included import Minutes
 from astpp_billing.services.ledger import Ledger
 from astpp_billing.services.minutes import include
 from astpp_billing.services.orders import Orders
@@ -29,7 +30,7 @@ class Billing:
     `accounts` opens and finds accounts, `prices` keeps rate groups and exchange rates, `products` what else is sold and
     who lists it, `calls` authorises calls and settles their records, `documents` runs the billing and finds documents,
     `ledger` refills wallets and proves them, `vouchers` makes refill cards, `orders` sells products, `subscriptions`
-    renews them.
+    renews them, `minutes` shows what they include.
     `policy` says how much is held for a call. One object may be used from several threads. Close it, or use it as a
     context manager.
     """
@@ -45,6 +46,7 @@ class Billing:
         self.ledger = Ledger(storage, self.clock)
         self.orders = Orders(storage, self.clock, book, [start, include])
         self.subscriptions = Subscriptions(storage, self.clock, book)
+        self.minutes = Minutes(storage)
         self.reports = Reports(storage)
         self.vouchers = Vouchers(storage, self.clock)
         self.products = Products(storage, self.clock)
