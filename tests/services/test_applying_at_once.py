@@ -9,18 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.proxy import slow_line
 from tests.servers import empty
-from tests.services.applying import coming, shop_of
+from tests.services.applying import coming, shop_of, told
 from tests.services.books import assert_no_gaps, at
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import StorageBusy
 from astpp_billing.money import Money
+from astpp_billing.ports import Locked, UnitOfWork
 from astpp_billing.services.applying import Application, Applied, application_key
+from astpp_billing.services.orders import Purchased
 from astpp_billing.testing.worlds import Chain
 
 CUSTOMERS = 20
@@ -111,6 +114,33 @@ def test_one_that_is_killed_has_placed_whole_orders(shared_url: str) -> None:
         assert_applied_once(billing)
 
 
+@pytest.fixture(scope="module", params=["postgres", "mariadb"])
+def server(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_server")
+    return url
+
+
+def test_an_order_by_hand_at_the_same_moment_is_seen(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is placed, under a key of its own, after the other one has looked and before that has locked the wallet."""
+    url, clock = empty(server), FixedClock(NOW)
+    with Billing.open(url, clock) as billing, Billing.open(url, clock) as other:
+        shop = open_shop(billing, 1)
+        with billing.storage.begin() as uow:
+            kind, lock = type(uow), type(uow).lock
+
+        def late(work: UnitOfWork, *wanted: Any) -> Locked:
+            monkeypatch.setattr(kind, "lock", lock)
+            assert isinstance(other.orders.purchase(shop.customer, other.products.get("product 0"), key="o"), Purchased)
+            return lock(work, *wanted)
+
+        monkeypatch.setattr(kind, "lock", late)
+        results = apply(billing)
+
+        assert told(results) == [("Applied", "product 1", "chain-customer"), ("Applied", "product 2", "chain-customer")]
+        assert len(billing.orders.orders()) == PRODUCTS
+        assert billing.ledger.reconcile().discrepancies == ()
+
+
 # how often it waits for the database
 
 NOTHING_TO_DO = 8
@@ -118,12 +148,6 @@ NOTHING_TO_DO = 8
 
 TRIES = 6
 """How often it is measured: a machine that is busy with something else cuts what is sent at once into pieces."""
-
-
-@pytest.fixture(scope="module", params=["postgres", "mariadb"])
-def server(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(f"{request.param}_server")
-    return url
 
 
 @pytest.fixture(params=[2, 40], ids=["2 customers", "40 customers"])

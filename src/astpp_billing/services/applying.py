@@ -27,7 +27,10 @@ if TYPE_CHECKING:  # which imports this module
     from astpp_billing.services.orders import Purchased
 
 Check = Callable[[UnitOfWork, Account, ProductVersion], None]
-"""Raises, inside the transaction of an order, where its buyer is not to have it: as it is now, by what is in force."""
+"""Raises, inside the transaction of an order, where its buyer is not to have it: as it is now, by what is in force.
+
+The buyer's wallet is locked by then.
+"""
 
 Buy = Callable[[Account, Product, int, str, datetime | None, Check], "Purchased | NotSold"]
 """Orders so many of a product for an account, under a key, at an instant (None: the present), if it is to have it."""

@@ -174,10 +174,10 @@ class Orders:
             offer = self._offer(uow, seen, buyer, product, quantity, at)
             if isinstance(offer, NotSold):
                 return offer
-            if check is not None:
-                check(uow, offer.path[0], offer.version)
             sale = offer.sale(order_posting_key(key), fingerprint("order", buyer.id, product.id, quantity))
             sales = sell(uow, offer.seen, (sale,), offer.at)
+            if check is not None:  # with the buyer's wallet locked, so that no other order of it is under way
+                check(uow, offer.path[0], offer.version)
             (sold,) = sales.results
             if isinstance(sold, NotSold):
                 return sold
