@@ -17,6 +17,7 @@ from astpp_billing.ports import Locked, Seen, Storage, UnitOfWork
 from astpp_billing.pricing import Agreement, Bag, NotOffered, Product, ProductVersion
 from astpp_billing.pricing.orders import (
     NotSold,
+    NotSoldReason,
     OrderCommission,
     PricedOrder,
     check_quantity,
