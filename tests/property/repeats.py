@@ -9,6 +9,8 @@ from tests.property.stored import Stored
 
 from astpp_billing.calls import Approved, CallRecord, Refused, RefusedReason, Settled, Unrated
 from astpp_billing.calls.admission import Agreement
+from astpp_billing.ledger import Charge
+from astpp_billing.services.corrections import Correction
 from astpp_billing.services.orders import Purchased
 from astpp_billing.services.vouchers import NewCards
 
@@ -27,6 +29,12 @@ def check_repeated(command: Command, result: Any, stored: Stored) -> None:
                 assert result == Approved(Agreement.read(hold.terms).max_seconds, hold, repeated=True)
         case "purchase", _:
             check_purchased(result, stored)
+        case (("correct" | "refund"), _):
+            assert isinstance(result, Correction)
+            assert result.repeated
+            assert result.posting in stored["postings"]
+            assert list(result.charges) == as_first_told(result.posting.key, stored)
+            assert all(document in stored["documents"] for document in result.documents)
         case "generate", _:
             assert isinstance(result, NewCards)
             assert result.codes == ()  # they were given out before
@@ -41,7 +49,7 @@ def check_repeated(command: Command, result: Any, stored: Stored) -> None:
 
 
 _KINDS = {
-    **dict.fromkeys(("refill", "credit", "debit", "correct", "redeem"), "postings"),
+    **dict.fromkeys(("refill", "credit", "debit", "redeem"), "postings"),
     **dict.fromkeys(("cancel", "pause", "resume", "change_plan"), "subscriptions"),
     **dict.fromkeys(("opt_in", "change_listing", "opt_out"), "listings"),
     **dict.fromkeys(("create", "withdraw"), "products"),
@@ -62,12 +70,16 @@ def check_purchased(result: Any, stored: Stored) -> None:
     assert isinstance(result, Purchased)
     assert result.repeated
     assert result.order in stored["orders"]
+    assert list(result.charges) == as_first_told(result.order.posting_key, stored)
+
+
+def as_first_told(posting_key: str, stored: Stored) -> list[Charge]:
+    """The charges of a posting as its first result told them: what came on a document later waited for it then."""
     at_once = {document.id for document in stored["documents"] if document.period is None}
-    # as the first result told it: what came on a document later waited for it then
-    assert list(result.charges) == [
+    return [
         each if each.document_id in at_once else evolve(each, document_id=None)
         for each in stored["charges"]
-        if each.posting_key == result.order.posting_key
+        if each.posting_key == posting_key
     ]
 
 
@@ -106,6 +118,8 @@ def _other_sale(command: Command) -> Command:
     match command:
         case "purchase", (number, code, quantity):
             return "purchase", (number, code, quantity + 1)
+        case "refund", (order_key, quantity):
+            return "refund", (order_key, 1 if quantity is None else quantity + 1)
         case "create", (number, code, price):
             return "create", (number, code, f"1{price}")
         case "change_product", (code, terms, when):

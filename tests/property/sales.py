@@ -79,6 +79,7 @@ _places = st.integers(0, 3)
 _batch_sizes = st.sampled_from([1, 2, 1000])
 _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "purchase": (_buyers, _codes, st.sampled_from([1, 1, 2, 3, 0])),
+    "refund": (st.just(""), st.sampled_from([None, None, 1, 2])),
     "visible": (_buyers, st.booleans()),
     "create": (_sellers, st.sampled_from(["extra", "box"]), _amounts),
     "change_product": (_codes, _product_terms, _whens),
@@ -116,10 +117,10 @@ SALES = frozenset(_ARGUMENTS) | {"quote"}
 READING = frozenset({"quote", "visible"})
 """What changes nothing."""
 
-SALES_NOTED = SALES - READING - {"purchase", "renew", "reminders", "redeem"}
+SALES_NOTED = SALES - READING - {"purchase", "refund", "renew", "reminders", "redeem"}
 """What is noted under its key, all in one place."""
 
-SALES_KEYED = SALES_NOTED | {"purchase", "redeem"}
+SALES_KEYED = SALES_NOTED | {"purchase", "refund", "redeem"}
 """What may be sent again."""
 
 
@@ -180,6 +181,9 @@ def _sell(billing: Billing, key: str, name: str, arguments: Sequence[Any]) -> An
     match name, *arguments:
         case "purchase", number, code, quantity:
             return billing.orders.purchase(account(number), products.get(code), quantity, key=key)
+        case "refund", order_key, quantity:
+            order = billing.orders.get(order_key)
+            return billing.orders.refund(order, quantity, reason="broken", key=key)
         case "quote", number, code, quantity:
             return billing.orders.quote(account(number), products.get(code), quantity)
         case "visible", number, to_resell:

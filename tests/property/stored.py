@@ -12,12 +12,14 @@ from tests.storage.twins import renamed
 from astpp_billing.billing import Billing
 from astpp_billing.calls import Approved
 from astpp_billing.calls import admission as calls_admission
+from astpp_billing.invoicing import Document
 from astpp_billing.ledger import Charge, Hold, Order, Posting
 from astpp_billing.ledger.hold import HeldMinutes
 from astpp_billing.ledger.vouchers import Voucher, VoucherBatch
 from astpp_billing.pricing import Agreement
 from astpp_billing.pricing.allowances import Grant, MinutesUsed
 from astpp_billing.pricing.subscriptions import Plan, Subscription
+from astpp_billing.services.corrections import Correction
 from astpp_billing.services.minutes import source_of
 from astpp_billing.services.orders import Purchased
 from astpp_billing.services.renewing import Ended, Failed, NotRenewed, Released, Renewed
@@ -69,8 +71,8 @@ def stored_of(billing: Billing, key: str | None = None, before: Stored | None = 
         }
 
 
-RENEWAL_KEY = re.compile("renewal:([0-9]+):(.*)")
-"""The key of what is posted for a renewal, which has its subscription's id in it."""
+RENEWAL_KEY = re.compile("((?:correction:)?renewal:)([0-9]+)(:.*)")
+"""The key of what is posted for a renewal, and takes it back, which has its subscription's id in it."""
 
 
 class Places:
@@ -102,10 +104,13 @@ class Places:
             case dict():
                 return {key: self._plain(each) for key, each in value.items()}
             case Posting():
-                return evolve(value, key=self._key(value.key), fingerprint="")
+                corrects = None if value.corrects is None else self._key(value.corrects)
+                return evolve(value, key=self._key(value.key), fingerprint="", corrects=corrects)
             case Charge():
                 key = self._key(value.posting_key)
                 return value if key is value.posting_key else evolve(value, posting_key=key)
+            case Document(corrects_id=int(corrects_id)):
+                return evolve(value, corrects_id=self._documents[corrects_id])
             case Hold():
                 terms: Any = calls_admission.Agreement.read(value.terms)  # to be compared only
                 return evolve(value, terms=terms, minutes=tuple(map(self._plain, value.minutes)))
@@ -144,7 +149,7 @@ class Places:
                 return evolve(value, batch=self._plain(value.batch), codes=("some code",) * len(value.codes))
             case Failed():
                 return [self._plain(value.subscription), type(value.error)]
-            case Approved() | Purchased() | Renewed() | Ended() | Released() | NotRenewed() | Reminder():
+            case Approved() | Purchased() | Correction() | Renewed() | Ended() | Released() | NotRenewed() | Reminder():
                 changes = {each.name: self._plain(getattr(value, each.name)) for each in fields(type(value))}
                 return evolve(value, **changes)
             case _:
@@ -152,7 +157,13 @@ class Places:
 
     def _key(self, key: str) -> str:
         found = RENEWAL_KEY.fullmatch(key)
-        return key if found is None else f"renewal:{self._subscriptions[int(found[1])]}:{found[2]}"
+        return key if found is None else f"{found[1]}{self._subscriptions[int(found[2])]}{found[3]}"
+
+    def key_there(self, key: str) -> str:
+        """The key that a posting has on the storage, by the one that it has where storages are compared."""
+        found = RENEWAL_KEY.fullmatch(key)
+        ids = {place: one for one, place in self._subscriptions.items()}
+        return key if found is None else f"{found[1]}{ids[int(found[2])]}{found[3]}"
 
 
 def _places(things: Iterable[Any]) -> dict[int, int]:

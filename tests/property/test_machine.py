@@ -63,8 +63,8 @@ from astpp_billing.testing.worlds import START, call
 REFUSALS = (type, Refused, NotSold, Short, CardRefused)
 """What a command comes to that may succeed later, under the same key."""
 
-WITH_IDS = (Reason.INVOICE, Reason.RECEIPT, Reason.RENEWAL)
-"""Postings whose keys have ids in them, which differ between storages."""
+OF_DOCUMENTS = (Reason.INVOICE, Reason.RECEIPT)
+"""Postings whose keys have ids of accounts in them, which differ between storages."""
 
 COMMANDS = {
     "call": usual_calls | a_command(CALLS),
@@ -83,6 +83,7 @@ STEPS = {
     "rate_later": 1,
     "move_money": 2,
     "take_back": 2,
+    "refund": 1,
     "buy": 4,
     "list_otherwise": 3,
     "go_on_with_a_subscription": 4,
@@ -157,6 +158,10 @@ class TwoBusinesses(RuleBasedStateMachine):
         if command[0] in SALES:
             pairs = zip(self.both, self.codes, strict=True)
             results = [run_sale(billing, codes, command, key) for billing, codes in pairs]
+        elif command[0] == "correct":
+            posting_key, reason = command[1]
+            there = [("correct", (Places(stored).key_there(posting_key), reason)) for stored in self.stored]
+            results = [run(billing, each, key) for billing, each in zip(self.both, there, strict=True)]
         else:
             results = [run(billing, command, key) for billing in self.both]
         if command[0] not in READING and not isinstance(results[0], type):  # what raised has changed nothing
@@ -216,12 +221,18 @@ class TwoBusinesses(RuleBasedStateMachine):
             self.do(then)
 
     def take_back(self, data: st.DataObject) -> None:
-        """A refill, a credit or a redeemed card, in whole, and once; nothing else, and for one reason."""
-        postings = [each for each in self.stored[0]["postings"] if each.reason not in WITH_IDS]
-        some = [each for each in postings if each.reason in CORRECTABLE]
-        keys = [each.key for each in (some if data.draw(st.integers(0, 3)) else postings)]
-        if keys:
-            self.do(("correct", (data.draw(st.sampled_from(keys)), data.draw(st.sampled_from(["typo", "no"])))))
+        """What was wrong, in whole, and once; not what cannot be corrected, and not for another reason."""
+        postings = [each for each in self.stored[0]["postings"] if each.reason not in OF_DOCUMENTS]
+        if data.draw(st.integers(0, 3)):
+            postings = [each for each in postings if each.reason in CORRECTABLE]
+        if postings:
+            wrong = Places(self.stored[0]).here(data.draw(st.sampled_from(postings)))
+            self.do(("correct", (wrong.key, data.draw(st.sampled_from(["typo", "no"])))))
+
+    def refund(self, data: st.DataObject) -> None:
+        if self.stored[0]["orders"]:
+            name, (_, quantity) = data.draw(a_sale(["refund"]))
+            self.do((name, (data.draw(st.sampled_from(self.stored[0]["orders"])).key, quantity)))
 
     def buy(self, data: st.DataObject) -> None:
         """A purchase does what a quote said."""
@@ -257,6 +268,8 @@ class TwoBusinesses(RuleBasedStateMachine):
         name, arguments = data.draw(a_sale(CARDS))
         if name == "redeem":
             arguments = (arguments[0], data.draw(st.integers(0, len(self.codes[0]))))
+        elif name != "generate":
+            arguments = (data.draw(st.integers(0, len(self.stored[0]["batches"]))), arguments[1])
         self.do((name, arguments))
 
     def bill_another_day(self, data: st.DataObject) -> None:
