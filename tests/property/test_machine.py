@@ -138,12 +138,12 @@ class TwoBusinesses(RuleBasedStateMachine):
             self.do(("purchase", (number, code, 1)))
         self.generate("cards", 3, 60)
 
-    def generate(self, name: str, count: int, days: int) -> None:
+    def generate(self, name: str, cards: int, days: int) -> None:
         """Make cards that the customer can use."""
         accounts = {account.id: account for account in self.stored[0]["accounts"]}
         customer = next(account for account in accounts.values() if account.number == "chain-customer")
         seller = accounts[customer.parent_id].number
-        self.do(("generate", (seller, 10_000_000, customer.currency, count, name, days)))
+        self.do(("generate", (seller, 10_000_000, customer.currency, cards, name, days)))
 
     def look(self, key: str) -> None:
         before = self.stored
@@ -164,8 +164,8 @@ class TwoBusinesses(RuleBasedStateMachine):
             results = [run(billing, each, key) for billing, each in zip(self.both, there, strict=True)]
         else:
             results = [run(billing, command, key) for billing in self.both]
-        if command[0] not in READING and not isinstance(results[0], type):  # what raised has changed nothing
-            self.look(key)
+        if command[0] not in READING and not all(isinstance(each, type) for each in results):
+            self.look(key)  # after what raised, the next look is early enough: it finds what should not have been done
         one, other = (Places(stored).here(result) for result, stored in zip(results, self.stored, strict=True))
         assert one == other
         return results
