@@ -18,7 +18,7 @@ from astpp_billing.errors import (
     InvalidValue,
     StorageBusy,
 )
-from astpp_billing.hierarchy import Account, ReceiptMode, Status
+from astpp_billing.hierarchy import Account, Status
 from astpp_billing.ledger import (
     Book,
     Charge,
@@ -35,7 +35,7 @@ from astpp_billing.ledger import (
 from astpp_billing.money import Money
 from astpp_billing.ports import Changes, UnitOfWork
 from astpp_billing.services.corrections import Command, Correction, Taken, told_again
-from astpp_billing.services.issuing import Desk, form_for, lock_for_billing
+from astpp_billing.services.issuing import Desk, form_for, has_receipts_at_once, lock_for_billing
 
 MAX_NOTE = 1_000
 """The most characters of a reason."""
@@ -147,7 +147,7 @@ def debit(
         micros=amount.micros,
         currency=amount.currency,
     )
-    (document_id,) = uow.reserve_ids(1) if _has_receipt_at_once(account) else (None,)
+    (document_id,) = uow.reserve_ids(1) if has_receipts_at_once(account) else (None,)
     changes, moved, tax = _billed(uow, desk, charge, account, document_id)
     # what is billed later takes its tax later, but must be affordable now
     needed = amount.micros + (tax if document_id is None else _leaving(moved, account))
@@ -192,10 +192,6 @@ def _leaving(transfers: tuple[Transfer, ...], account: Account) -> int:
     """What transfers take out of the wallet of an account, in micros."""
     gained = movements(transfers)
     return -gained.get(LedgerAccount(account.id, Book.WALLET, account.currency), 0)
-
-
-def _has_receipt_at_once(account: Account) -> bool:
-    return not account.is_postpaid and account.receipts is ReceiptMode.EACH
 
 
 def _parent(account: Account) -> int:

@@ -13,13 +13,13 @@ from datetime import datetime
 from attrs import frozen
 
 from astpp_billing.errors import StorageBusy
-from astpp_billing.hierarchy import Account, Path, ReceiptMode, walk_up
+from astpp_billing.hierarchy import Account, Path, walk_up
 from astpp_billing.invoicing import Assembled, Document, InvoiceConfig, Tax
 from astpp_billing.ledger import Book, Charge, Posting, Sale, Transfer, movements
 from astpp_billing.money import Money, share_of
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, OrderLevel
-from astpp_billing.services.issuing import Desk, Form, issuer_of
+from astpp_billing.services.issuing import Desk, Form, has_receipts_at_once, issuer_of
 
 
 @frozen
@@ -48,8 +48,7 @@ class Tills:
     def _find(self, path: Path) -> Till:
         payer, issuer = path[0], issuer_of(path)
         config = self._configs.get(issuer.id) or InvoiceConfig.default(issuer)
-        at_once = not payer.is_postpaid and payer.receipts is ReceiptMode.EACH
-        return Till(Form(path, config) if at_once else None, config.tax)
+        return Till(Form(path, config) if has_receipts_at_once(payer) else None, config.tax)
 
     def series(self, sales: Iterable[Sale]) -> set[Series]:
         """The series from which the receipts of sales are numbered."""
