@@ -7,7 +7,8 @@ from typing import Any
 from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.property.commerce import BOX, CURRENCIES, Business, businesses, percents, sell_boxes
+from tests.property.commerce import CURRENCIES, Business, businesses, percents
+from tests.property.sales import open_shelves
 from tests.property.test_services import on_every_storage
 from tests.services.granting import bought, give
 from tests.services.holding import attempt, wallets
@@ -88,7 +89,7 @@ class Shops:
 
     def open(self, billing: Billing) -> Chain:
         shop = self.business.open(billing)
-        sell_boxes(billing, shop)
+        open_shelves(billing, shop)
         for account, micros, limit in zip(shop.path[:-1], self.funds, self.credit, strict=False):
             billing.accounts.change(account, credit_limit=limit)
             if micros:
@@ -167,7 +168,7 @@ class Counter:
         give(self.billing, given)
 
     def purchase(self, index: int) -> None:
-        box = self.billing.products.get(BOX)
+        box = self.billing.products.get("box")
         self.billing.orders.purchase(self.shop.customer, box, key=f"{index}")
 
 

@@ -16,9 +16,10 @@ below zero. (A balance R beyond half a minor unit can only come from a currency 
 zero until the following documents have worked it off.) What is refunded before it was billed is on the same document
 as what it takes back, so E is not negative either.
 
-A credit note is the same with all signs turned. Its taxes are those of the document that it takes something back of:
-the same part of each as of the charges, rounded once for all credit notes of the document so far, so that together
-they give back exactly the tax of what they take back, and all of it in the end.
+A credit note is the same with all signs turned, but that its half goes up, too, so that R is always above −½ (what a
+call's hold counts on: no receipt ever bills more than E rounded up). Its taxes are those of the document that it takes
+something back of: the same part of each as of the charges, rounded once for all credit notes of the document so far, so
+that together they give back exactly the tax of what they take back, and all of it in the end.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from astpp_billing.errors import CurrencyMismatch, InvalidValue
 from astpp_billing.hierarchy import Account
 from astpp_billing.invoicing.documents import Document, DocumentKind, DocumentLine, InvoiceConfig, LineKind, Tax
 from astpp_billing.ledger import Book, Charge, ChargeKind, LedgerAccount, Transfer, transfer
-from astpp_billing.money import check_currency, check_micros, part_of, plain, round_to_minor, share_of
+from astpp_billing.money import check_currency, check_micros, minor_step, part_of, plain, round_to_minor, share_of
 from astpp_billing.periods import Period, local_date, midnight
 
 REFUNDED = "{}, refunded"
@@ -119,6 +120,8 @@ def _totalled(lines: list[DocumentLine], tax_micros: int, currency: str, roundin
     """The whole document, with a line of rounding where the others do not add up to its total."""
     exact = sum([line.exact_micros for line in lines])
     total = round_to_minor(exact - rounding_balance, currency)
+    if 2 * (exact - rounding_balance - total) == minor_step(currency):  # a half goes up below zero, too
+        total += minor_step(currency)
     total = max(0, total) if exact >= 0 else min(0, total)
     carried = total - sum([line.micros for line in lines])
     if carried:
