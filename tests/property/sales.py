@@ -92,7 +92,7 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "cancel": (_places, st.booleans()),
     "pause": (_places,),
     "resume": (_places,),
-    "change_plan": (_places, _codes),
+    "change_plan": (_places, st.sampled_from(["line", "plan", "line", "plan", "box", "extra"])),
     "generate": (
         _sellers,
         st.sampled_from([0, 2_500_000, 10_000_000]),
@@ -108,7 +108,7 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
 
 PURCHASES = ("purchase",)
 SUBSCRIPTIONS = ("change_plan", "change_plan", "pause", "pause", "cancel", "resume")
-LISTINGS = ("opt_in", "opt_in", "change_listing", "change_listing", "opt_out", "change_product", "withdraw", "create")
+LISTINGS = ("withdraw", "change_product", "change_product", "create", "opt_in", "change_listing", "opt_out")
 CARDS = ("redeem", "redeem", "redeem", "redeem", "block", "unblock", "generate")
 
 SALES = frozenset(_ARGUMENTS) | {"quote"}
