@@ -232,7 +232,7 @@ class TwoBusinesses(RuleBasedStateMachine):
     def refund(self, data: st.DataObject) -> None:
         if self.stored[0]["orders"]:
             name, (_, quantity) = data.draw(a_sale(["refund"]))
-            self.do((name, (data.draw(st.sampled_from(self.stored[0]["orders"])).key, quantity)))
+            self.do((name, (data.draw(st.sampled_from(self.stored[0]["orders"][::-1])).key, quantity)))
 
     def buy(self, data: st.DataObject) -> None:
         """A purchase does what a quote said."""
