@@ -96,3 +96,43 @@ def test_a_reminder_is_listed_once(subscribed: Command) -> None:
 
 def test_what_is_not_there_is_named(shop: Command) -> None:
     assert "no subscription has the id 9" in shop.run("subscriptions", "pause", 9, code=1).stderr
+
+
+@pytest.fixture
+def ordered(shop: Command) -> Command:
+    """Customer acc1 has bought a monthly plan that the agent resells; there is a larger one, too."""
+    fund(shop)
+    for code, price in (("small", "31"), ("large", "62"), ("huge", "5000")):
+        terms = ("--owner", "acme", "--category", "subscription", "--name", code, "--price", price)
+        shop.run("products", "add", code, *terms, "--every", "months:1", "--valid-from", "2025-01-01")
+        shop.run("products", "opt-in", "agent", code, "--valid-from", "2025-01-01")
+    shop.run("orders", "buy", "acc1", "small", "--key", "o1")
+    return shop
+
+
+def left(command: Command) -> str:
+    (row,) = [row for row in command.json("accounts", "list")["accounts"] if row["number"] == "acc1"]
+    return str(row["balance"]["amount"])
+
+
+def test_a_plan_is_changed_with_the_next_renewal(ordered: Command) -> None:
+    assert "then it is for 'large'" in ordered.out("subscriptions", "change-plan", 1, "large", "--key", "c")
+    (row,) = ordered.json("subscriptions", "list")["subscriptions"]
+    assert row["description"] == "small"
+
+
+def test_a_plan_is_changed_at_once(ordered: Command) -> None:
+    """All days are left on the first one: 31.00 go back, and 62.00 are paid."""
+    assert ordered.json("subscriptions", "change-plan", 1, "large", "--now", "--key", "c")["description"] == "large"
+    assert left(ordered) == "38.00"
+
+
+def test_who_cannot_pay_for_a_plan_is_told(ordered: Command) -> None:
+    refused = ordered.run("subscriptions", "change-plan", 1, "huge", "--now", code=1)
+    assert "acc1 needs 5000.00 USD" in refused.stderr
+    assert left(ordered) == "69.00"
+
+
+def test_cancelled_at_once_what_is_left_is_paid_back(ordered: Command) -> None:
+    assert "is cancelled" in ordered.out("subscriptions", "cancel", 1, "--now", "--refund")
+    assert left(ordered) == "100.00"

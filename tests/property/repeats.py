@@ -130,12 +130,12 @@ def _other_sale(command: Command) -> Command:
             return name, (number, code, terms | {"can_resell": not terms.get("can_resell")}, when)
         case "opt_out", (number, code, when):
             return "opt_out", (number, code, 1 if when is None else when + 1)
-        case "cancel", (place, at_end):
-            return "cancel", (place, not at_end)
+        case "cancel", (place, when):
+            return "cancel", (place, "at end" if when == "now" else "now")
         case ("pause" | "resume") as name, (place,):
             return "resume" if name == "pause" else "pause", (place,)
-        case "change_plan", (place, code):
-            return "change_plan", (place, "plan" if code == "line" else "line")
+        case "change_plan", (place, code, at_once):
+            return "change_plan", (place, "plan" if code == "line" else "line", at_once)
         case "generate", (number, micros, currency, count, *rest):
             return "generate", (number, micros, currency, count + 1, *rest)
         case "redeem", (number, place):

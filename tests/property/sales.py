@@ -89,10 +89,10 @@ _ARGUMENTS: dict[str, tuple[SearchStrategy[Any], ...]] = {
     "opt_out": (_sellers, _codes, _whens),
     "renew": (_batch_sizes,),
     "reminders": (st.integers(1, 12), _batch_sizes),
-    "cancel": (_places, st.booleans()),
+    "cancel": (_places, st.sampled_from(["at end", "now", "refund"])),
     "pause": (_places,),
     "resume": (_places,),
-    "change_plan": (_places, st.sampled_from(["line", "plan", "line", "plan", "box", "extra"])),
+    "change_plan": (_places, st.sampled_from(["line", "plan", "line", "plan", "box", "extra"]), st.booleans()),
     "generate": (
         _sellers,
         st.sampled_from([0, 2_500_000, 10_000_000]),
@@ -219,14 +219,16 @@ def _subscribe(billing: Billing, key: str, name: str, arguments: Sequence[Any]) 
             return list(subscriptions.renew(batch_size=batch_size))
         case "reminders", days, batch_size:
             return list(subscriptions.reminders(timedelta(days=days), batch_size=batch_size))
-        case "cancel", place, at_end:
-            return subscriptions.cancel(_subscription(billing, place), at_end=at_end, key=key)
+        case "cancel", place, when:
+            ending = {"at_end": when == "at end", "refund": when == "refund"}
+            return subscriptions.cancel(_subscription(billing, place), **ending, key=key)
         case "pause", place:
             return subscriptions.pause(_subscription(billing, place), key=key)
         case "resume", place:
             return subscriptions.resume(_subscription(billing, place), key=key)
-        case "change_plan", place, code:
-            return subscriptions.change_plan(_subscription(billing, place), billing.products.get(code), key=key)
+        case "change_plan", place, code, at_once:
+            product = billing.products.get(code)
+            return subscriptions.change_plan(_subscription(billing, place), product, at_once=at_once, key=key)
         case _:
             raise AssertionError(name)
 

@@ -33,7 +33,7 @@ def quote(app: App, buyer: str, code: str, quantity: int) -> None:
     product = app.billing.products.get(code)
     found = app.billing.orders.quote(app.account(buyer), product, quantity)
     if isinstance(found, NotSold):
-        raise _refusal(found)
+        raise refusal(found)
     _show_quote(app.output, code, found)
 
 
@@ -89,7 +89,7 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
     product = app.billing.products.get(code)
     found = app.billing.orders.purchase(app.account(buyer), product, quantity, key=key)
     if isinstance(found, NotSold):
-        raise _refusal(found)
+        raise refusal(found)
     order = found.order
     paid = _paid(found)
     numbers = app.numbers()
@@ -185,5 +185,6 @@ def list_(app: App, buyer: str | None) -> None:
     app.output.rows("orders", rows, columns)
 
 
-def _refusal(why: NotSold) -> click.ClickException:
+def refusal(why: NotSold) -> click.ClickException:
+    """What is said of something that is not sold."""
     return click.ClickException(printable(f"{why.reason}: {why.detail}"))

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 import click
 
 from astpp_billing.cli.app import App
+from astpp_billing.cli.orders import refusal
 from astpp_billing.cli.params import INSTANT, key_option
 from astpp_billing.cli.tables import Row
 from astpp_billing.money import Money
+from astpp_billing.pricing.orders import NotSold
 from astpp_billing.pricing.subscriptions import Subscription
 from astpp_billing.services.renewing import Ended, Failed, NotRenewed, Released, Renewal, Renewed
 from astpp_billing.services.subscriptions import BATCH_SIZE
@@ -26,7 +28,7 @@ _RESULTS = {
 
 @click.group()
 def subscriptions() -> None:
-    """List and renew subscriptions, remind of them, and cancel, pause or resume them."""
+    """List and renew subscriptions, remind of them, and cancel, pause, resume or change them."""
 
 
 @subscriptions.command("list")
@@ -122,13 +124,29 @@ def remind(app: App, days: int) -> None:
 
 @subscriptions.command()
 @click.argument("number", metavar="ID", type=int)
-@click.option("--now", is_flag=True, help="At once, and not with the period that is paid; nothing is paid back.")
+@click.option("--now", is_flag=True, help="At once, and not with the period that is paid.")
+@click.option("--refund", is_flag=True, help="With --now: pay back what is left of the period, by days.")
 @key_option
 @click.pass_obj
-def cancel(app: App, number: int, now: bool, key: str | None) -> None:
+def cancel(app: App, number: int, now: bool, refund: bool, key: str | None) -> None:
     """End subscription ID with the period that is paid."""
     found = app.billing.subscriptions.get(number)
-    _show(app, app.billing.subscriptions.cancel(found, at_end=not now, key=key))
+    _show(app, app.billing.subscriptions.cancel(found, at_end=not now, refund=refund, key=key))
+
+
+@subscriptions.command("change-plan")
+@click.argument("number", metavar="ID", type=int)
+@click.argument("code", metavar="PRODUCT")
+@click.option("--now", is_flag=True, help="At once, prorated by days, and not with the next renewal.")
+@key_option
+@click.pass_obj
+def change_plan(app: App, number: int, code: str, now: bool, key: str | None) -> None:
+    """Let subscription ID be for PRODUCT from its next renewal on."""
+    services = app.billing.subscriptions
+    found = services.change_plan(services.get(number), app.billing.products.get(code), at_once=now, key=key)
+    if isinstance(found, NotSold):
+        raise refusal(found)
+    _show(app, found)
 
 
 @subscriptions.command()
@@ -151,5 +169,7 @@ def resume(app: App, number: int, key: str | None) -> None:
 
 def _show(app: App, one: Subscription) -> None:
     ending = ", and ends then" if one.cancel_at_end else ""
+    if one.next_plan is not None:
+        ending += f", then it is for {one.next_plan.description!r}"
     text = f"subscription {one.id} is {one.status}: paid until {one.period_end:%Y-%m-%d %H:%M} UTC{ending}"
     app.output.result({**_row(one, app.numbers())}, text)
