@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.books import assert_no_gaps, at, balance, everything
 from tests.services.conftest import on_every_storage
+from tests.services.holding import approved, attempt
 from tests.services.subscribing import MONTHLY, renew, shop_of
 
 from astpp_billing.billing import Billing
@@ -21,6 +22,7 @@ from astpp_billing.pricing import Allowance, Category, Product, Recurrence, Unit
 from astpp_billing.pricing.orders import NotSold, NotSoldReason
 from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
 from astpp_billing.services.orders import Purchased
+from astpp_billing.services.renewing import Renewed
 from astpp_billing.testing.worlds import START, Chain, chain, commission, distributor
 
 billing = on_every_storage
@@ -85,8 +87,9 @@ def test_changed_again_only_what_was_paid_is_left(billing: Billing, clock: Fixed
     one = switched(billing, one, small)
 
     assert balance(billing, shop.customer) == "959.00 USD"
-    with pytest.raises(InvalidValue, match="was changed at 2026-01-21 00:00:00\\+00:00 already"):
-        billing.subscriptions.change_plan(one, large, at_once=True)
+    one = switched(billing, one, large)
+    one = switched(billing, one, small)  # at the same instant, as often as one likes
+    assert balance(billing, shop.customer) == "959.00 USD"
     assert billing.ledger.reconcile().discrepancies == ()
 
 
@@ -312,3 +315,26 @@ def test_a_change_is_for_one_that_is_active(billing: Billing, clock: FixedClock,
     with pytest.raises(InvalidValue, match="is paused: it cannot change its plan"):
         billing.subscriptions.change_plan(one, large, at_once=True)
     assert billing.subscriptions.get(one.id) == one.paused()
+
+
+def test_what_lapsed_holds_reserve_is_there_to_renew_and_to_change(billing: Billing, clock: FixedClock) -> None:
+    """As for a purchase: nobody is released, or refused, for money that nothing holds any more."""
+    shop = shop_of(billing, funds="93")
+    small = plan(billing, shop, "small", ("31", "31", "31"), release_unfunded=True)
+    large = plan(billing, shop, "large", ("62", "62", "62"))
+    one = subscribed(billing, shop, small)
+    clock.set(at(2026, 1, 31))
+    first = approved(billing, attempt(shop.call(started_at=clock.now()))).hold
+    clock.set(max(first.expires_at, at(2026, 2, 1)))
+
+    (renewed,) = renew(billing)
+
+    assert isinstance(renewed, Renewed)
+    assert not billing.calls.holds()
+    held = approved(billing, attempt(shop.call(started_at=clock.now()))).hold
+    refused = billing.subscriptions.change_plan(one, large, at_once=True)
+    assert isinstance(refused, NotSold)
+    assert refused.reason is NotSoldReason.NO_MONEY
+    clock.set(held.expires_at)
+    switched(billing, one, large)
+    assert balance(billing, shop.customer) == "0.00 USD"

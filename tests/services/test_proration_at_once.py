@@ -52,7 +52,6 @@ def test_one_of_those_who_end_it_gets_the_rest_back(shared_url: str) -> None:
             done.append(end(first))
 
         assert done.count("ended") == 1
-        assert done.count("changed") <= 1
         assert first.subscriptions.get(one.id).status is SubscriptionStatus.CANCELLED
         balances = [str(first.ledger.balance(account)) for account in shop.path[:-1]]
         assert balances == ["990.00 USD", "995.00 USD", "998.00 USD"]

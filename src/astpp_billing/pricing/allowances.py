@@ -7,10 +7,10 @@ charged to none of them. Those above the owner were sold nothing: they pay for t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from astpp_billing.clock import utc
 from astpp_billing.errors import InvalidValue
@@ -147,14 +147,6 @@ def take(ordered: Iterable[Grant], seconds: int) -> Split:
             taken.append((grant, most))
             rest -= most
     return Split(seconds, tuple(taken))
-
-
-def freed(grants: Iterable[Grant], held: Mapping[int, int]) -> list[Grant]:
-    """The grants without what is held of them, by their ids: for the call that it is held for."""
-    return [
-        evolve(grant, held_seconds=grant.held_seconds - held[grant.id]) if held.get(grant.id) else grant
-        for grant in grants
-    ]
 
 
 def most_seconds(ordered: Iterable[Grant], payer_id: int, payable: int, longest: int) -> int:

@@ -226,13 +226,15 @@ class Subscription:
     def switched(self, plan: Plan, now: datetime) -> Subscription:
         """The subscription that is for something else from now on, within a period that is paid.
 
-        What recurs alike goes on until the end of that period; else a new one begins, and is counted from now on.
+        What recurs alike goes on until the end of that period; else a new one begins, and is counted from now on. No
+        two periods begin at the same instant, so it is a microsecond later where the one that is paid begins now.
         """
-        if not self.period_start <= now < self.period_end:
+        if now >= self.period_end:
             raise InvalidValue(f"subscription {self.id} is paid until {self.period_end}: renew it first")
-        period, anchor = Period(now, self.period_end), self.anchor
+        start = max(now, self.period_start + timedelta(microseconds=1))
+        period, anchor = Period(start, self.period_end), self.anchor
         if plan.recurrence != self.recurrence:
-            period, anchor = first_period(now, plan.recurrence, self.timezone), now
+            period, anchor = first_period(start, plan.recurrence, self.timezone), start
         return self._changed(
             Step.CHANGE_PLAN,
             anchor=anchor,

@@ -13,12 +13,13 @@ from astpp_billing.hierarchy import Account, Path
 from astpp_billing.ledger import Order
 from astpp_billing.ports import Storage, UnitOfWork
 from astpp_billing.ports.subscriptions import Place
-from astpp_billing.pricing.orders import NotSold
+from astpp_billing.pricing.orders import NotSold, NotSoldReason
 from astpp_billing.pricing.products import NotOffered, Product, ProductVersion
 from astpp_billing.pricing.subscriptions import Plan, Subscription, first_period
 from astpp_billing.services.again import again
 from astpp_billing.services.catalogue import terms_of
 from astpp_billing.services.collecting import uncollected
+from astpp_billing.services.lapsing import expire_holds
 from astpp_billing.services.once import Once
 from astpp_billing.services.prices import PriceBook
 from astpp_billing.services.renewing import Batch, Failed, Renewal
@@ -98,6 +99,7 @@ class Subscriptions:
         return self._renew(until, batch_size)
 
     def _renew(self, until: datetime, batch_size: int) -> Iterator[Renewal]:
+        expire_holds(self._storage, self._clock.now())  # so that nobody lacks what they still reserve
         after: Place | None = None
         size = batch_size
         while True:
@@ -216,10 +218,14 @@ class Subscriptions:
             return switched
 
         content = ("change plan", subscription.id, product.id, *(["at once"] if at_once else []))
-        try:
-            return self._change(key, content, subscription, switching if at_once else changing, save=not at_once)
-        except _NotSold as refused:
-            return refused.why
+        for _ in range(2):
+            try:
+                return self._change(key, content, subscription, switching if at_once else changing, save=not at_once)
+            except _NotSold as refused:
+                why = refused.why
+            if why.reason is not NotSoldReason.NO_MONEY or not expire_holds(self._storage, self._clock.now()):
+                break
+        return why
 
     def _plan(self, uow: UnitOfWork, current: Subscription, product: Product) -> Plan:
         """What a subscription would be for, as it is offered now; raises `_NotSold` where it is not."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 
-from astpp_billing.errors import AlreadyExists, InvalidValue, StorageBusy
+from astpp_billing.errors import AlreadyExists, StorageBusy
 from astpp_billing.fx import ExchangeRates
 from astpp_billing.ledger import Book, Charge, ChargeKind, Posting, Reason, Sale, fingerprint
 from astpp_billing.ports import Changes, Seen, Series, UnitOfWork
@@ -30,7 +30,7 @@ class Unused:
     def __init__(self, uow: UnitOfWork, current: Subscription, now: datetime) -> None:
         self._current = current
         self._now = now
-        self._share = share_left(current.period, now, current.timezone)
+        self._share = share_left(current.period, max(now, current.period_start), current.timezone)
         key = _paid_by(uow, current)
         self._taken = None if key is None else Taken(uow, key)
 
@@ -102,13 +102,12 @@ def switch(
     new = current.switched(plan, now)
     share = Fraction(1)
     if new.period_end == current.period_end:
-        share = share_left(period_of(new.anchor, now, new.recurrence, new.timezone), now, new.timezone)
+        start = new.period_start
+        share = share_left(period_of(new.anchor, start, new.recurrence, new.timezone), start, new.timezone)
     seen = uow.look(account_ids=[current.buyer_id])
     sale = _sale(seen, current, new, share, rates)
     if isinstance(sale, NotSold):
         return sale
-    if uow.find_posting(sale.key) is not None:
-        raise InvalidValue(f"subscription {current.id} was changed at {now} already")
     unused = Unused(uow, current, now)
     tills = Tills(seen.accounts, seen.configs)
     locked = uow.lock(payers([sale]) | unused.account_ids | {current.buyer_id}, tills.series([sale]) | unused.series)
@@ -143,7 +142,7 @@ def _sale(
 def cancel_and_refund(uow: UnitOfWork, current: Subscription, now: datetime) -> Subscription:
     """End a subscription at once; what is left of the period that is paid goes back, and its minutes end."""
     ended = current.cancelled(at_end=False)
-    if not current.period_start <= now < current.period_end:
+    if now >= current.period_end:
         uow.change_subscriptions([(current, ended)])
         return ended
     unused = Unused(uow, current, now)
