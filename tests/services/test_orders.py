@@ -304,6 +304,8 @@ def test_what_lapsed_holds_reserve_is_there_for_a_purchase(billing: Billing, clo
     assert refused(billing, shop.customer, product).account == shop.customer
     clock.set(hold.expires_at)
 
+    assert quoted(billing, shop.customer, product).lacking is None
+    assert billing.calls.holds()  # a quote changes nothing
     bought(billing, shop.customer, product)
 
     assert [balance(billing, account) for account in shop.path[:-1]] == ["0.00 USD", "0.00 USD"]

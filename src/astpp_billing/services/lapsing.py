@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from attrs import evolve
+
 from astpp_billing.ledger import Hold, HoldState
-from astpp_billing.ports import Changes, Storage
+from astpp_billing.ports import Changes, Seen, Storage
 from astpp_billing.services.again import again
 
 BATCH = 50
@@ -17,6 +19,15 @@ def expire_holds(storage: Storage, now: datetime) -> int:
     """Give back what all holds reserve that have lapsed by an instant; says how many."""
     lapsed = open_holds(storage, now)
     return sum(_expire(storage, lapsed[first : first + BATCH], now) for first in range(0, len(lapsed), BATCH))
+
+
+def without_holds(seen: Seen, holds: Sequence[Hold]) -> Seen:
+    """What was seen, as it would be if these open holds had ended."""
+    wallets = dict(seen.wallets)
+    for level in (level for hold in holds for level in hold.levels):
+        if (wallet := wallets.get(level.account_id)) is not None:
+            wallets[level.account_id] = evolve(wallet, held_micros=wallet.held_micros - level.micros)
+    return evolve(seen, wallets=wallets)
 
 
 @again

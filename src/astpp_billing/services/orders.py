@@ -27,7 +27,7 @@ from astpp_billing.services.again import again
 from astpp_billing.services.applying import Application, Check, apply
 from astpp_billing.services.catalogue import terms_of
 from astpp_billing.services.corrections import Correction
-from astpp_billing.services.lapsing import expire_holds
+from astpp_billing.services.lapsing import expire_holds, without_holds
 from astpp_billing.services.prices import PriceBook
 from astpp_billing.services.refunding import refund
 from astpp_billing.services.selling import Bill, Counter, Tills, payers, sell
@@ -135,7 +135,14 @@ class Orders:
         check_quantity(quantity)
         with self._storage.snapshot() as uow:
             offer = self._offer(uow, uow.look(numbers=(buyer.number,)), buyer, product, quantity)
-        return offer if isinstance(offer, NotSold) else _quote(offer, product)
+            if isinstance(offer, NotSold):
+                return offer
+            quote = _quote(offer, product)
+            if quote.lacking is None:
+                return quote
+            # a purchase would give back first what these reserve
+            seen = without_holds(offer.seen, uow.holds(lapsed_at=offer.at))
+            return _quote(evolve(offer, seen=seen), product)
 
     def purchase(self, buyer: Account, product: Product, quantity: int = 1, *, key: str) -> Purchased | NotSold:
         """Buy a product: every level up to its owner pays its price and tax, and every commission is paid, or nothing.
