@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.servers import Server, ServerNotInstalled, empty, mariadb, postgres
+from tests.opening import tables_made_once
+from tests.servers import Server, ServerNotInstalled, empty, fresh, mariadb, postgres
 
 # so that a failing assertion of the contract shows its values, as those of the test modules do; here, before any test
 # module imports it
@@ -63,22 +64,39 @@ def mariadb_server() -> Iterator[str]:
     yield from serve(mariadb, "ASTPP_BILLING_TEST_MARIADB")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tables_made_once() -> Iterator[None]:
+    with tables_made_once():
+        yield
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
-    """An empty database on PostgreSQL."""
-    return empty(postgres_server)
+    """A database on PostgreSQL, with its tables and nothing in them."""
+    return fresh(postgres_server)
 
 
 @pytest.fixture
 def mariadb_url(mariadb_server: str) -> str:
-    """An empty database on MariaDB."""
-    return empty(mariadb_server)
+    """A database on MariaDB, with its tables and nothing in them."""
+    return fresh(mariadb_server)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database that several processes can open, of each kind."""
+    """A database with nothing in it that several processes can open, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/billing.db"
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database that has no tables yet, of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/billing.db"
+    else:
+        url: str = request.getfixturevalue(f"{request.param}_server")
+        yield empty(url)
+        empty(url)

@@ -1,4 +1,8 @@
-"""Throw-away database servers: started from the installed binaries on a free port, gone with their folder."""
+"""Throw-away database servers: started from the installed binaries on a free port, gone with their folder.
+
+They write as they would for anybody, but do not wait for the disk: what they have written outlives a server that
+is killed, which is as much as a test can do to it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,19 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from attrs import define
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from astpp_billing.storage import open_storage
 from astpp_billing.storage.sql import tables
+from astpp_billing.storage.sql.engine import MULTI_STATEMENTS
 
 START_SECONDS = 60
 """How long a server may take until it answers."""
@@ -26,6 +33,9 @@ START_SECONDS = 60
 
 _SEEDED = {"price_versions": "version", "id_blocks": "last_id", "locks": None}
 """The tables that have rows from the beginning, and what these count."""
+
+_MADE: set[str] = set()
+"""The databases that have all their tables."""
 
 
 class ServerNotInstalled(Exception):
@@ -87,9 +97,10 @@ def postgres() -> Iterator[Server]:
     with _folder("postgres") as (folder, options):
         data = folder / "data"
         setup = [binaries / "initdb", "--pgdata", data, "--auth=trust", "--username=billing", "--encoding=UTF8"]
-        subprocess.run([*map(str, setup), "--locale=C", "--no-instructions"], check=True, **options)
+        subprocess.run([*map(str, setup), "--locale=C", "--no-instructions", "--no-sync"], check=True, **options)
         port = _free_port()
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
+        command += ["-c", "fsync=off"]
         url = f"postgresql+psycopg://billing@127.0.0.1:{port}/postgres"
         server = Server(url, command, options, port, end=signal.SIGINT)
         with _running(server):
@@ -127,6 +138,7 @@ def mariadb() -> Iterator[Server]:
             f"--init-file={folder / 'init.sql'}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
+            "--innodb-flush-log-at-trx-commit=2",
         ]
         server = Server(f"mysql+pymysql://root@127.0.0.1:{port}/billing", command, options, port)
         with _running(server):
@@ -163,7 +175,8 @@ def _free_port() -> int:
 
 def empty(url: str) -> str:
     """Drop everything in the database of a URL, and return the URL."""
-    engine = create_engine(url)
+    _MADE.discard(url)
+    engine = _engine(url)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("DROP SCHEMA public CASCADE"))
@@ -176,19 +189,66 @@ def empty(url: str) -> str:
     return url
 
 
+def fresh(url: str, *, count_on: bool = False) -> str:
+    """Let a database have all its tables and nothing in them, and return the URL.
+
+    Ids begin with 1, unless it is said that they may count on, which is faster. Who changes the tables themselves
+    begins and ends with `empty`.
+    """
+    if url in _MADE:
+        wipe(url)
+        if not count_on:
+            _run(url, _RESTARTS)
+        return url
+    open_storage(empty(url)).close()
+    _MADE.add(url)
+    return url
+
+
 def wipe(url: str) -> str:
-    """Empty all tables of a database, which is faster than to make them anew; give the URL.
+    """Empty all tables of a database, which is much faster than to make them anew, and return the URL.
 
     What the database counts by itself goes on. Nobody may have the database open.
     """
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE accounts SET parent_id = NULL"))  # MariaDB looks at each row by itself
-        for table in reversed(tables.metadata.sorted_tables):
-            if table.name not in _SEEDED:
-                connection.execute(table.delete())
-        for name, column in _SEEDED.items():
-            if column is not None:
-                connection.execute(text(f"UPDATE {name} SET {column} = 0"))  # noqa: S608 - all of it is above
-    engine.dispose()
+    _run(url, _WIPES)
     return url
+
+
+def _run(url: str, scripts: Mapping[str, str]) -> None:
+    """Run the statements for the kind of database that a URL names."""
+    engine = _engine(url)
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(scripts[engine.dialect.name])
+        while cursor.nextset():
+            pass
+        connection.commit()
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """A way to a database beside what is tested; it stays open, as a test needs it only for a moment."""
+    parsed = make_url(url)
+    flags = {"client_flag": MULTI_STATEMENTS} if parsed.get_backend_name() == "mysql" else {}
+    return create_engine(parsed, connect_args=flags)
+
+
+_FILLED = [table.name for table in reversed(tables.metadata.sorted_tables) if table.name not in _SEEDED]
+_EMPTIED = [
+    *(f"DELETE FROM {name}" for name in _FILLED),  # noqa: S608 - all of it is above
+    *(f"UPDATE {name} SET {column} = 0" for name, column in _SEEDED.items() if column is not None),  # noqa: S608 - so is this
+]
+_WIPES = {
+    "postgresql": f"DO $$ BEGIN {'; '.join(_EMPTIED)}; END $$",
+    # it would look at each row by itself, and find the parents of accounts gone
+    "mysql": "; ".join(["SET foreign_key_checks = 0", *_EMPTIED, "SET foreign_key_checks = 1"]),
+}
+_COUNTED = [
+    table.name
+    for table in tables.metadata.sorted_tables
+    if table.autoincrement_column is not None and table.name not in _SEEDED
+]
+_RESTARTS = {
+    "postgresql": "SELECT setval(oid::regclass, 1, false) FROM pg_class"
+    " WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace",
+    "mysql": "; ".join(f"ALTER TABLE {name} AUTO_INCREMENT = 1" for name in _COUNTED),
+}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from attrs import frozen
 from tests.proxy import SlowLine, slow_line
-from tests.servers import empty
+from tests.servers import fresh
 from tests.services.test_orders import bought, fund, package, quoted
 
 from astpp_billing.billing import Billing
@@ -70,7 +70,7 @@ def server(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module", params=[(4, 0), (4, 20), (8, 3)], ids=["4 levels", "much else", "8 levels"])
 def far(request: pytest.FixtureRequest, server: str) -> Iterator[Far]:
-    url, clock = empty(server), FixedClock(START)
+    url, clock = fresh(server), FixedClock(START)
     levels, others = request.param
     with Billing.open(url, clock) as near:
         shop, product = open_shop(near, levels, others)

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from attrs import frozen
 from tests.proxy import SlowLine, slow_line
-from tests.servers import empty
+from tests.servers import fresh
 from tests.services.books import settled
 from tests.services.holding import approved, attempt, fund
 
@@ -71,7 +71,7 @@ def server(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module", params=[2, 8], ids=["2 levels", "8 levels"])
 def far(request: pytest.FixtureRequest, server: str) -> Iterator[Far]:
-    url, clock = empty(server), FixedClock(START)
+    url, clock = fresh(server), FixedClock(START)
     with Billing.open(url, clock) as near:
         prices = [f"0.0{digit}" for digit in range(2, request.param + 1)]
         shop = chain(near, *map(distributor, prices), price="0.09")

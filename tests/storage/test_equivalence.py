@@ -34,7 +34,6 @@ from astpp_billing.pricing import (
     Recurrence,
     Unit,
 )
-from astpp_billing.storage import open_storage
 from astpp_billing.testing.storage_contract.base import call, charge, document, hold, posting
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -402,5 +401,4 @@ def test_the_same_commands_do_the_same_in_memory_and_in_sqlite() -> None:
 @pytest.mark.parametrize("server", ["postgres", "mariadb"])
 def test_the_same_commands_do_the_same_in_memory_and_on_a_server(server: str, request: pytest.FixtureRequest) -> None:
     url: str = request.getfixturevalue(f"{server}_url")
-    open_storage(url).close()
     check_alike(lambda: TwoStorages(wipe(url)), 8)

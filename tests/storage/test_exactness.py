@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.servers import empty
+from tests.servers import fresh
 
 from astpp_billing.invoicing import Document
 from astpp_billing.ledger import Book, LedgerAccount, Posting, Transfer, Used
@@ -48,7 +48,7 @@ amounts = st.one_of(
 def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
     """A storage of each kind, in which every example opens accounts of its own."""
     own = {"memory": "memory://", "sqlite": "sqlite://"}
-    url = own.get(request.param) or empty(request.getfixturevalue(f"{request.param}_server"))
+    url = own.get(request.param) or fresh(request.getfixturevalue(f"{request.param}_server"))
     opened = open_storage(url)
     yield opened
     opened.close()

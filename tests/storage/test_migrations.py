@@ -27,18 +27,18 @@ def test_the_newest_revision_is_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("revision", revisions()[:-1])
-def test_an_earlier_revision_is_upgraded_and_keeps_what_it_has(shared_url: str, revision: str) -> None:
-    engine = make_engine(shared_url)
+def test_an_earlier_revision_is_upgraded_and_keeps_what_it_has(empty_url: str, revision: str) -> None:
+    engine = make_engine(empty_url)
     with engine.begin() as connection:
         upgrade(connection, revision)
         connection.execute(tables.id_blocks.update().values(last_id=4711))
     with pytest.raises(StorageError, match=f"is at revision {revision}, this release needs {NEWEST}"):
-        open_storage(shared_url)
+        open_storage(empty_url)
 
-    assert upgrade_database(shared_url) == NEWEST
+    assert upgrade_database(empty_url) == NEWEST
 
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
         assert connection.execute(tables.id_blocks.select()).one().last_id == 4711
     engine.dispose()
-    open_storage(shared_url).close()
+    open_storage(empty_url).close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from tests.servers import empty
+from tests.servers import empty, fresh
 
 from astpp_billing.errors import AlreadyExists, StorageError
 from astpp_billing.ports import Changes, Storage
@@ -22,16 +22,16 @@ from astpp_billing.testing.storage_contract.base import admin, charge, customer,
 
 class TestPostgres(StorageContract):
     @pytest.fixture
-    def storage(self, postgres_url: str) -> Iterator[Storage]:
-        storage = open_storage(postgres_url)
+    def storage(self, postgres_server: str) -> Iterator[Storage]:
+        storage = open_storage(fresh(postgres_server, count_on=True))
         yield storage
         storage.close()
 
 
 class TestMariadb(StorageContract):
     @pytest.fixture
-    def storage(self, mariadb_url: str) -> Iterator[Storage]:
-        storage = open_storage(mariadb_url)
+    def storage(self, mariadb_server: str) -> Iterator[Storage]:
+        storage = open_storage(fresh(mariadb_server, count_on=True))
         yield storage
         storage.close()
 
@@ -60,9 +60,11 @@ def test_what_is_refused_leaves_no_warning(postgres_url: str, caplog: pytest.Log
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
-def url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database without tables, which may be left with any."""
+    url: str = request.getfixturevalue(f"{request.param}_server")
+    yield empty(url)
+    empty(url)
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
@@ -91,7 +93,6 @@ def test_the_database_of_something_else_is_refused(url: str) -> None:
 
     with pytest.raises(StorageError, match="tables of something else: songs"):
         open_storage(url)
-    empty(url)
 
 
 def test_a_server_that_does_not_answer_is_named(url: str) -> None:
