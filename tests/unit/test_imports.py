@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,14 @@ def test_money_needs_no_calendar() -> None:
 def test_the_testing_package_loads_hypothesis_only_when_it_is_asked_to() -> None:
     assert "hypothesis" not in loaded_by("import astpp_billing.testing")
     assert "hypothesis" in loaded_by("from astpp_billing.testing import strategies")
+
+
+def test_the_command_loads_neither_a_database_nor_what_other_commands_need() -> None:
+    assert loaded_by("from astpp_billing.cli.app import cli").isdisjoint(set(HEAVY) - {"click", "rich"})
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_what_upgrades_it(tmp_path: Path) -> None:
+    statement = f"from astpp_billing import Billing; Billing.open('sqlite:///{tmp_path}/billing.db').close()"
+
+    assert "alembic" in loaded_by(statement)
+    assert "alembic" not in loaded_by(statement)

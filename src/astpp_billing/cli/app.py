@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from astpp_billing import Billing
 from astpp_billing.cli.output import Output
 from astpp_billing.cli.tables import printable
 from astpp_billing.errors import BillingError
-from astpp_billing.hierarchy import Account
-from astpp_billing.pricing import RateGroup
+
+if TYPE_CHECKING:
+    from astpp_billing import Billing
+    from astpp_billing.hierarchy import Account
+    from astpp_billing.pricing import RateGroup
 
 DEFAULT_DATABASE = "sqlite:///billing.db"
 _SQLITE = "sqlite:///"
@@ -44,6 +47,8 @@ class App:
     def open(self) -> Billing:
         """The database, which is made where there is none."""
         if self._billing is None:
+            from astpp_billing import Billing  # takes long to import, and help does not need it
+
             self._billing = Billing.open(self.database)
         return self._billing
 
@@ -78,8 +83,38 @@ def sqlite_path(url: str) -> Path | None:
     return None if name in ("", ":memory:") else Path(name)
 
 
+_COMMANDS = (
+    "accounts",
+    "cdr",
+    "db",
+    "demo",
+    "fx",
+    "holds",
+    "init",
+    "invoices",
+    "ledger",
+    "minutes",
+    "orders",
+    "products",
+    "rates",
+    "reports",
+    "subscriptions",
+    "vouchers",
+)
+"""The commands, each of which is in a module of its name."""
+
+
 class _Root(click.Group):
-    """Turns the library's errors into one line and the exit code 1."""
+    """Turns the library's errors into one line and the exit code 1; imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"astpp_billing.cli.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -121,47 +156,3 @@ def cli(ctx: click.Context, database: str, as_json: bool) -> None:
     app = App(database, Output(as_json=as_json))
     ctx.obj = app
     ctx.call_on_close(app.close)
-
-
-def _add_commands() -> None:
-    from astpp_billing.cli import (
-        accounts,
-        cdr,
-        db,
-        demo,
-        fx,
-        holds,
-        init,
-        invoices,
-        ledger,
-        minutes,
-        orders,
-        products,
-        rates,
-        reports,
-        subscriptions,
-        vouchers,
-    )
-
-    for command in (
-        init.init,
-        demo.demo,
-        accounts.accounts,
-        rates.rates,
-        products.products,
-        db.db,
-        fx.fx,
-        cdr.cdr,
-        holds.holds,
-        invoices.invoices,
-        ledger.ledger,
-        minutes.minutes,
-        orders.orders,
-        reports.reports,
-        subscriptions.subscriptions,
-        vouchers.vouchers,
-    ):
-        cli.add_command(command)
-
-
-_add_commands()
