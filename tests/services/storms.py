@@ -26,6 +26,7 @@ from astpp_billing.billing import Billing
 from astpp_billing.calls import Approved, CallRecord, Refused, RefusedReason, Settled
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import StorageBusy, StorageError
+from astpp_billing.storage import open_storage
 from astpp_billing.testing.worlds import START, call, chain, distributor
 
 ROOT = Path(__file__).parents[2]
@@ -250,4 +251,5 @@ if __name__ == "__main__":
         "kill": kill,
         "outlive": outlive,
     }
+    open_storage(sys.argv[2]).close()  # which imports what every process would otherwise import again
     sys.stdout.write(json.dumps(tasks[sys.argv[1]](*sys.argv[2:])) + "\n")
