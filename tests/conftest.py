@@ -5,7 +5,7 @@ The profile `ci` repeats itself exactly and looks longer, `dev` looks somewhere 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -29,6 +29,23 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+MEASURING = "COVERAGE_PROCESS_CONFIG"
+"""What lets coverage measure the processes that a test starts."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure processes in `tests/cli` alone: in others hardly anything runs that the tests do not run themselves."""
+    measuring = os.environ.get(MEASURING)
+    if measuring is not None and item.path.parent.name != "cli":
+        del os.environ[MEASURING]
+    try:
+        return (yield)
+    finally:
+        if measuring is not None:
+            os.environ[MEASURING] = measuring
 
 
 def serve(start: Callable[[], AbstractContextManager[Server]], variable: str) -> Iterator[str]:
