@@ -25,7 +25,7 @@ demo: .venv/.stamp ## Run a small reseller business and write its documents to b
 	$(BIN)/astpp-billing demo --directory build/demo
 
 test: .venv/.stamp ## Run the tests in parallel and measure the coverage
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report term $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report term $(ARGS)
 
 check: .venv/.stamp ## Check style, format, types and the layers
 	$(BIN)/ruff check .
@@ -56,7 +56,7 @@ $(LOWEST)/.stamp: pyproject.toml .venv/.stamp
 	@touch $@
 
 test-lowest: $(LOWEST)/.stamp ## Run the tests with the lowest versions of the dependencies
-	$(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-cov $(ARGS)
+	$(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal --no-cov $(ARGS)
 
 clean: ## Remove everything that was made
 	rm -rf .venv $(LOWEST) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
