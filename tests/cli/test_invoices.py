@@ -66,6 +66,7 @@ def test_what_an_issuer_prints_is_kept(billed: Command) -> None:
         "tax_number": "",
         "invoice_prefix": "A-",
         "receipt_prefix": "RCP-",
+        "credit_note_prefix": "CRN-",
         "note": "Thanks",
         "due_days": 7,
         "tax": {"name": "VAT", "percent": "20"},

@@ -29,6 +29,41 @@ def test_credits_and_debits_have_a_reason(shop: Command) -> None:
     ]
 
 
+def test_what_was_wrong_is_taken_back_once(shop: Command) -> None:
+    shop.run("ledger", "refill", "acc1", "10", "--key", "bank 1")
+    shop.run("ledger", "debit", "acc1", "4", "--reason", "SIM card", "--key", "1")
+    wrong = ("ledger", "correct", "refill:bank 1", "--reason", "the cheque bounced")
+
+    assert shop.out(*wrong) == "refill:bank 1 was taken back: acc1 has -4.00 USD\n"
+    again = shop.json(*wrong)
+    assert (again["repeated"], again["key"], again["corrects"]) == (True, "correction:refill:bank 1", "refill:bank 1")
+    assert (again["part"], again["refunded"], again["credit_notes"]) == ("1", [], [])
+    assert again["balances"] == [{"number": "acc1", "balance": {"amount": "-4.00", "currency": "USD"}}]
+    assert shop.out(*wrong) == "refill:bank 1 had been taken back: acc1 has -4.00 USD\n"
+    debit = shop.json("ledger", "correct", "debit:1", "--reason", "somebody else's")
+    assert debit["refunded"] == [{"number": "acc1", "amount": {"amount": "4.00", "currency": "USD"}}]
+    assert [one["number"] for one in debit["credit_notes"]] == ["CRN-000001"]
+    assert debit["balances"] == [{"number": "acc1", "balance": {"amount": "0.00", "currency": "USD"}}]
+    shop.run("ledger", "reconcile")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("refill:1", "--reason", "other"), 1, "was used before"),
+        (("refill:2", "--reason", "wrong"), 1, "no posting has the key 'refill:2'"),
+        (("correction:refill:1", "--reason", "wrong"), 1, "cannot be corrected, an order can be refunded"),
+        (("refill:1", "--reason", " "), 1, "one line of 1 to"),
+        (("refill:1",), 2, "Missing option '--reason'"),
+    ],
+)
+def test_what_cannot_be_corrected_is_told(shop: Command, arguments: tuple[str, ...], code: int, message: str) -> None:
+    shop.run("ledger", "refill", "acc1", "10", "--key", "1")
+    shop.run("ledger", "correct", "refill:1", "--reason", "wrong")
+
+    assert message in shop.run("ledger", "correct", *arguments, code=code).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

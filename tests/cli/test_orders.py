@@ -156,3 +156,85 @@ def test_it_is_applied_by_the_terms_of_an_instant(welcome: Command) -> None:
 
     assert first["amount"] == usd("7.00")
     assert {one["at"] for one in welcome.json("orders", "list")["orders"]} == {"2025-03-01T00:00:00Z"}
+
+
+def test_an_order_is_refunded_once_for_each_key(seller: Command) -> None:
+    """In parts, with credit notes; all wallets are as they were in the end."""
+    seller.run("ledger", "refill", "acc1", "60", "--key", "bank 2")
+    seller.run("accounts", "change", "agent", "--credit-limit", "300")
+    seller.run("orders", "buy", "acc1", "fibre", "--quantity", "2", "--key", "o1")
+    part = ("orders", "refund", "o1", "--quantity", "1", "--reason", "one was broken", "--key", "r1")
+
+    first = seller.json(*part)
+
+    assert {name: first[name] for name in ("order", "buyer", "status", "key", "corrects", "part", "reason")} == {
+        "order": "o1",
+        "buyer": "acc1",
+        "status": "placed",
+        "key": "refund:r1",
+        "corrects": "order:o1",
+        "part": "1/2",
+        "reason": "one was broken",
+    }
+    assert first["refunded"] == [
+        {"number": "acc1", "amount": usd("105.00")},
+        {"number": "agent", "amount": usd("105.00")},
+    ]
+    assert first["credit_notes"] == [{"number": "CRN-000001", "buyer": "acc1", "total": usd("-105.00")}]
+    assert (first["repeated"], seller.json(*part)) == (False, first | {"repeated": True})
+    assert seller.out(*part) == "acc1 had been refunded 105.00 USD without tax for the order 'o1'\n"
+    rest = seller.out("orders", "refund", "o1", "--reason", "unhappy")
+    assert rest == "acc1 was refunded 105.00 USD without tax for the order 'o1'\n"
+    (order,) = seller.json("orders", "list")["orders"]
+    assert order["status"] == "refunded"
+    statement = seller.json("reports", "statement", "acc1", "--since", "2020-01-01")
+    assert statement["movements"][-1]["balance"] == usd("210.00")
+    seller.run("ledger", "reconcile")
+
+
+def test_what_cannot_be_refunded_is_named(seller: Command) -> None:
+    seller.run("orders", "buy", "acc1", "fibre", "--key", "o1")
+    refund = ("orders", "refund", "o1", "--reason")
+
+    assert "only 1 of the order 'o1'" in seller.run(*refund, "unhappy", "--quantity", "2", code=1).stderr
+    assert "one line of 1 to" in seller.run(*refund, "", code=1).stderr
+    assert "Missing option '--reason'" in seller.run("orders", "refund", "o1", code=2).stderr
+    assert "no order has the key 'o2'" in seller.run("orders", "refund", "o2", "--reason", "x", code=1).stderr
+    seller.run(*refund, "unhappy", "--key", "r1")
+    assert "was refunded already" in seller.run(*refund, "unhappy", code=1).stderr
+    assert "'refund:r1' was used before" in seller.run(*refund, "other", "--key", "r1", code=1).stderr
+
+
+def test_a_credit_note_is_listed_and_shown(seller: Command) -> None:
+    """It names what it takes something back of, as text, as data and as a page."""
+    seller.run("invoices", "configure", "agent", "--tax", "VAT", "20", "--credit-note-prefix", "C/")
+    seller.run("orders", "buy", "acc1", "fibre", "--key", "o1")
+    seller.run("orders", "refund", "o1", "--reason", "unhappy")
+
+    receipt, note = seller.json("invoices", "list", "--account", "acc1")["documents"]
+    assert (receipt["kind"], receipt["corrects"], receipt["total"]) == ("receipt", None, usd("126.00"))
+    assert (note["kind"], note["number"], note["corrects"], note["total"], note["due_at"]) == (
+        "credit_note",
+        "C/000001",
+        "RCP-000001",
+        usd("-126.00"),
+        None,
+    )
+    assert "-126.00 USD" in seller.out("invoices", "list")
+    shown = seller.out("invoices", "show", "C/000001").splitlines()
+    assert shown[0].startswith("CREDIT NOTE C/000001  ")
+    assert shown[1].endswith("for document RCP-000001")
+    assert shown[-1].split() == ["Total", "-$126.00"]
+    data = seller.json("invoices", "show", "C/000001")
+    assert (data["corrects"], data["charges"][0]["amount"]) == ("RCP-000001", usd("-100.00"))
+    assert data["charges"][0]["why"][0].startswith("unhappy: 100 USD of ")
+    text = _page_of(seller, "C/000001")
+    assert "<title>Credit note C/000001</title>" in text
+    assert "<dt>For document</dt><dd><bdi>RCP-000001</bdi></dd>" in text
+    assert "For document" not in _page_of(seller, "RCP-000001")
+
+
+def _page_of(seller: Command, number: str) -> str:
+    page = seller.directory / "page.html"
+    seller.run("invoices", "show", number, "--html", page)
+    return page.read_text(encoding="utf-8")

@@ -13,10 +13,10 @@ from attrs import evolve
 
 from astpp_billing.errors import CurrencyMismatch, InvalidValue
 from astpp_billing.hierarchy import Account, BillingType, Kind
-from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig, Tax, assemble, make_document
+from astpp_billing.invoicing import Document, DocumentKind, InvoiceConfig, Tax, assemble, assemble_credit, make_document
 from astpp_billing.invoicing.html import render_html
 from astpp_billing.invoicing.labels import ENGLISH
-from astpp_billing.ledger import Charge
+from astpp_billing.ledger import Charge, ChargeKind
 from astpp_billing.periods import Period
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,6 +131,38 @@ def test_a_receipt_is_called_one_and_has_nothing_due() -> None:
     assert "Period" not in text
     assert ("p", "Blue Harbour") not in shown.texts
     assert text.count("1000000003") == 2  # instead of the name, and as the account's number
+
+
+def credited() -> tuple[Document, Document]:
+    """An invoice, and a credit note for a part of it."""
+    invoice = evolve(document([charge(1_234_567)], tax=Tax("VAT", Decimal(20))), id=7)
+    refund = charge(-234_567, kind=ChargeKind.REFUND, seconds=0)
+    buyer = Account(id=3, number="1000000003", name="Blue", kind=Kind.CUSTOMER, parent_id=2, currency="EUR")
+    config = InvoiceConfig(account_id=1, company="Acme")
+    assembled = assemble_credit([refund], invoice, (), 0)
+    kind = DocumentKind.CREDIT_NOTE
+    return invoice, make_document(kind, buyer, 2, config, "CRN-000001", assembled, None, END, corrects_id=7)
+
+
+def test_a_credit_note_says_what_it_is_for_and_takes_back() -> None:
+    invoice, note = credited()
+
+    assert [text for _, text in Page(render_html(note, corrected=invoice)).texts] == [
+        *("Credit note CRN-000001", "Credit note", "CRN-000001"),
+        *("Issued", "February 1, 2026", "For document", "INV-000042", "Currency", "EUR"),
+        *("From", "Acme", "To", "Blue", "Account number", "1000000003"),
+        *("Charges", "Description", "Count", "Duration", "Amount"),
+        *("Germany, refunded", "1", "0:00:00", "-€0.23", "VAT 20 %", "-€0.05", "Total", "-€0.28"),
+    ]
+    assert "For document" not in render_html(note)
+
+
+def test_a_document_names_no_other_one_than_it_takes_something_back_of() -> None:
+    invoice, note = credited()
+
+    for one, other in ((note, note), (note, evolve(invoice, id=8)), (invoice, invoice)):
+        with pytest.raises(InvalidValue, match=f"{one.number} takes nothing back of {other.number}"):
+            render_html(one, corrected=other)
 
 
 def test_rounding_is_shown_as_a_line() -> None:

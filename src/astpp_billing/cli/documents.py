@@ -13,13 +13,14 @@ from astpp_billing.money import Money
 _WIDTH = 76
 
 
-def document_row(document: Document) -> Row:
-    """What is shown of a document."""
+def document_row(document: Document, corrects: str | None = None) -> Row:
+    """What is shown of a document; of a credit note, with the number of what it takes something back of."""
     period = document.period
     return {
         "number": document.number,
         "kind": document.kind,
         "issuer": document.issuer_name,
+        "corrects": corrects,
         "account": document.buyer_number,
         "buyer": document.buyer_name,
         "issued_at": document.issued_at,
@@ -44,9 +45,11 @@ def line_row(line: DocumentLine, currency: str) -> Row:
     }
 
 
-def document_lines(it: Document) -> Iterator[str]:
-    """The document in lines of at most 76 columns (descriptions that are longer go on)."""
-    yield _both(f"{it.kind.upper()} {it.number}", f"issued {_date(it, it.issued_at)}")
+def document_lines(it: Document, corrects: str | None = None) -> Iterator[str]:
+    """The document in lines of at most 76 columns (descriptions that are longer go on); `corrects` as above."""
+    yield _both(f"{it.kind.replace('_', ' ').upper()} {it.number}", f"issued {_date(it, it.issued_at)}")
+    if corrects is not None:
+        yield _both("", f"for document {corrects}")
     if it.due_at is not None:
         yield _both("", f"due {_date(it, it.due_at)}")
     if it.period is not None:

@@ -21,7 +21,7 @@ from astpp_billing.services.billing_runs import Billed
 
 @click.group()
 def invoices() -> None:
-    """Bill what is due, and look at invoices and receipts."""
+    """Bill what is due, and look at invoices, receipts and credit notes."""
 
 
 @invoices.command()
@@ -76,6 +76,7 @@ def _billed_row(billed: Billed) -> Row:
 @click.option("--tax-number", help="The issuer's tax number.")
 @click.option("--invoice-prefix", help="What invoice numbers begin with.")
 @click.option("--receipt-prefix", help="What receipt numbers begin with.")
+@click.option("--credit-note-prefix", help="What the numbers of credit notes begin with.")
 @click.option("--note", help="A text below the lines.")
 @click.option("--due-days", type=click.IntRange(0), help="The days in which an invoice is to be paid.")
 @click.option("--tax", type=(str, NUMBER), metavar="NAME PERCENT", help="A tax that is added, such as VAT 20.")
@@ -102,18 +103,22 @@ def configure(
 @click.option("--account", metavar="NUMBER", help="Only the documents of this buyer.")
 @click.pass_obj
 def list_(app: App, account: str | None) -> None:
-    """List invoices and receipts, in the order they were issued."""
+    """List invoices, receipts and credit notes, in the order they were issued."""
     buyer = None if account is None else app.account(account)
+    found = app.billing.documents.documents(buyer)
+    numbers = {one.id: one.number for one in found}  # what is credited is of the same buyer
+    rows = [document_row(one, None if one.corrects_id is None else numbers[one.corrects_id]) for one in found]
     columns = {
         "number": "Number",
         "kind": "Kind",
+        "corrects": "For",
         "issuer": "Issuer",
         "account": "Account",
         "issued_at": "Issued (UTC)",
         "due_at": "Due (UTC)",
         "total": "Total",
     }
-    app.output.rows("documents", map(document_row, app.billing.documents.documents(buyer)), columns)
+    app.output.rows("documents", rows, columns)
 
 
 @invoices.command()
@@ -122,9 +127,10 @@ def list_(app: App, account: str | None) -> None:
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, as a web page.")
 @click.pass_obj
 def show(app: App, number: str, issuer: str | None, html: Path | None) -> None:
-    """Show the invoice or receipt NUMBER with the calls on it."""
-    document = _find(app, number, issuer)
+    """Show the invoice, receipt or credit note NUMBER with the calls on it."""
+    document, corrected = _find(app, number, issuer)
     charges = app.billing.documents.charges(document)
+    corrects = None if corrected is None else corrected.number
     calls = [
         {
             "at": charge.at,
@@ -137,40 +143,39 @@ def show(app: App, number: str, issuer: str | None, html: Path | None) -> None:
         for charge in sorted(charges, key=lambda charge: (charge.at, charge.posting_key, charge.position))
     ]
     row = {
-        **document_row(document),
+        **document_row(document, corrects),
         "lines": [line_row(line, document.currency) for line in document.lines],
         "charges": calls,
     }
     if html is not None:
-        write_html(document, charges, html)
+        write_html(document, charges, html, corrected)
         row = {**row, "html": str(html)}
         app.output.result(row, f"{number} written to {html}")
         return
-    app.output.result(row, "\n".join(document_lines(document)))
+    app.output.result(row, "\n".join(document_lines(document, corrects)))
 
 
-def write_html(document: Document, charges: Any, path: Path) -> None:
-    """Write a document as a web page."""
+def write_html(document: Document, charges: Any, path: Path, corrected: Document | None = None) -> None:
+    """Write a document as a web page; a credit note with what it takes something back of."""
     from astpp_billing.invoicing.html import render_html  # needs Jinja2, which other commands can do without
 
-    page = render_html(document, charges)
+    page = render_html(document, charges, corrected=corrected)
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from None
 
 
-def _find(app: App, number: str, issuer: str | None) -> Document:
+def _find(app: App, number: str, issuer: str | None) -> tuple[Document, Document | None]:
+    """The document of a number, and the one that it takes something back of."""
     issuer_id = None if issuer is None else app.account(issuer).id
-    found = [
-        document
-        for document in app.billing.documents.documents()
-        if document.number == number and issuer_id in (None, document.issuer_id)
-    ]
+    known = app.billing.documents.documents()
+    found = [document for document in known if document.number == number and issuer_id in (None, document.issuer_id)]
     if not found:
         raise click.ClickException(f"no document has the number {number!r}")
     if len(found) > 1:
         numbers = app.numbers()
         issuers = ", ".join(numbers[document.issuer_id] for document in found)
         raise click.UsageError(f"several issuers have a document {number}: add --issuer, one of {issuers}")
-    return found[0]
+    (document,) = found
+    return document, next((one for one in known if one.id == document.corrects_id), None)

@@ -1,4 +1,4 @@
-"""`astpp-billing ledger`: refills, credits and debits by hand, balances, profits, and the proof of the ledger."""
+"""`astpp-billing ledger`: refills, credits, debits and corrections by hand, balances, profits, and proofs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from decimal import Decimal
 import click
 
 from astpp_billing.cli.app import App
+from astpp_billing.cli.charged import correction_row
 from astpp_billing.cli.params import INSTANT, NUMBER, key_option
 from astpp_billing.hierarchy import SELLERS, Account
-from astpp_billing.ledger import Posting
+from astpp_billing.ledger import Book, Posting
 from astpp_billing.money import Money
 from astpp_billing.services.adjusting import Short
 from astpp_billing.services.reconciling import Reconciliation
@@ -18,7 +19,7 @@ from astpp_billing.services.reconciling import Reconciliation
 
 @click.group()
 def ledger() -> None:
-    """Refill wallets, credit and debit them by hand, show the books, and prove them."""
+    """Refill wallets, credit, debit and correct them by hand, show the books, and prove them."""
 
 
 @ledger.command()
@@ -67,6 +68,26 @@ def debit(app: App, number: str, amount: Decimal, reason: str, key: str, force: 
     if isinstance(result, Short):
         raise click.ClickException(f"nothing was charged: {result}")
     _tell(app, account, result)
+
+
+@ledger.command()
+@click.argument("posting_key")
+@_reason
+@click.pass_obj
+def correct(app: App, posting_key: str, reason: str) -> None:
+    """Take back what was wrong, on every level, once: the refill, credit, debit, call or renewal POSTING_KEY.
+
+    What was billed gets credit notes. An order is refunded: see `orders refund`.
+    """
+    found = app.billing.ledger.correct(posting_key, reason=reason)
+    wallets = {
+        end.account_id for one in found.posting.transfers for end in (one.source, one.target) if end.book is Book.WALLET
+    }
+    accounts = [account for account in app.billing.accounts.all() if account.id in wallets]
+    balances = [{"number": one.number, "balance": app.billing.ledger.balance(one)} for one in accounts]
+    has = ", ".join(f"{one['number']} has {one['balance']}" for one in balances)
+    done = "had been taken back" if found.repeated else "was taken back"
+    app.output.result({**correction_row(app, found), "balances": balances}, f"{posting_key} {done}: {has}")
 
 
 def _tell(app: App, account: Account, posting: Posting) -> None:

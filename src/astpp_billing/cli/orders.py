@@ -1,26 +1,28 @@
-"""`astpp-billing orders`: what a product costs on every level, buying it, by hand or by itself, and what was bought."""
+"""`astpp-billing orders`: what a product costs on every level, buying it, by hand or by itself, and refunding it."""
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 
 import click
 
 from astpp_billing.cli.app import App
+from astpp_billing.cli.charged import charged_of, correction_row
 from astpp_billing.cli.output import Output
-from astpp_billing.cli.params import INSTANT
+from astpp_billing.cli.params import INSTANT, key_option
 from astpp_billing.cli.tables import Row, printable
 from astpp_billing.money import Money
 from astpp_billing.pricing.orders import NotSold
 from astpp_billing.services.applying import Application, Applied, Failed, NotApplied
-from astpp_billing.services.orders import Purchased, Quote
+from astpp_billing.services.orders import Quote
 
 _quantity = click.option("--quantity", type=int, default=1, show_default=True, help="How many.")
 
 
 @click.group()
 def orders() -> None:
-    """Tell what a product costs on every level, and buy it."""
+    """Tell what a product costs on every level, buy it, and refund it."""
 
 
 @orders.command()
@@ -91,7 +93,7 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
     if isinstance(found, NotSold):
         raise refusal(found)
     order = found.order
-    paid = _paid(found)
+    paid = charged_of(found.charges)
     numbers = app.numbers()
     receipts = [{"number": one.number, "buyer": one.buyer_number, "total": one.total} for one in found.documents]
     values: Row = {
@@ -109,6 +111,30 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
     price = "for nothing" if charged is None else f"for {charged} without tax"
     done = "had bought" if found.repeated else "has bought"
     app.output.result(values, f"{buyer} {done} {order.quantity} of {code!r} {price}")
+
+
+@orders.command()
+@click.argument("order_key", metavar="KEY")
+@click.option("--quantity", type=int, help="How many; all that are left if not given.")
+@click.option("--reason", required=True, help="Why, in one line; the statement shows it.")
+@key_option
+@click.pass_obj
+def refund(app: App, order_key: str, quantity: int | None, reason: str, key: str | None) -> None:
+    """Give back what the order KEY has cost, to everybody who paid; commissions are taken back.
+
+    What was billed gets credit notes, what was not comes with its refund on the next document. An order that renews or
+    includes minutes is refunded as a whole, and ends.
+    """
+    order = app.billing.orders.get(order_key)
+    key = secrets.token_hex(16) if key is None else key
+    found = app.billing.orders.refund(order, quantity, reason=reason, key=key)
+    charged = charged_of(found.charges).get(order.buyer_id)
+    amount = "nothing" if charged is None else f"{-charged} without tax"
+    buyer = app.numbers()[order.buyer_id]
+    done = "had been refunded" if found.repeated else "was refunded"
+    status = app.billing.orders.get(order_key).status
+    values: Row = {"order": order_key, "buyer": buyer, "status": status, **correction_row(app, found)}
+    app.output.result(values, f"{buyer} {done} {amount} for the order {order_key!r}")
 
 
 @orders.command("apply")
@@ -132,20 +158,12 @@ def _applied(one: Application) -> Row:
     row |= dict.fromkeys(("key", "amount", "reason", "refused_by"))
     match one:
         case Applied():
-            order = one.purchased.order
-            return row | {"result": "ordered", "key": order.key, "amount": _paid(one.purchased).get(order.buyer_id)}
+            order, paid = one.purchased.order, charged_of(one.purchased.charges)
+            return row | {"result": "ordered", "key": order.key, "amount": paid.get(order.buyer_id)}
         case NotApplied():
             return row | {"result": "not ordered", "reason": one.why.detail, "refused_by": one.why.account.number}
         case Failed():
             return row | {"result": "failed", "reason": str(one.error)}
-
-
-def _paid(found: Purchased) -> dict[int, Money]:
-    """What each level was charged, by account id."""
-    paid: dict[int, Money] = {}
-    for charge in found.charges:
-        paid[charge.account_id] = paid.get(charge.account_id, Money.zero(charge.currency)) + charge.amount
-    return paid
 
 
 @orders.command("list")

@@ -28,20 +28,32 @@ if TYPE_CHECKING:
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def render_html(document: Document, charges: Sequence[Charge] = (), labels: Labels = ENGLISH) -> str:
+def render_html(
+    document: Document,
+    charges: Sequence[Charge] = (),
+    labels: Labels = ENGLISH,
+    *,
+    corrected: Document | None = None,
+) -> str:
     """The document as a complete page of HTML 5, and below it the details of `charges`, if there are any.
+
+    A credit note names the document that it takes something back of, where it is given as `corrected`.
 
     Amounts, dates and times are written in the document's locale and time zone, with the words of `labels`; the lines
     in the currency's minor unit, the details with all six decimal places, in the order of time. Characters that
     cannot be shown are replaced by U+FFFD.
 
-    Raises `InvalidValue` for a locale that is not known and for charges that are not the document's,
-    `CurrencyMismatch` for charges in another currency, and `ModuleNotFoundError` without Jinja2.
+    Raises `InvalidValue` for a locale that is not known, for charges that are not the document's and for another
+    `corrected` document than it has, `CurrencyMismatch` for charges in another currency, and `ModuleNotFoundError`
+    without Jinja2.
     """
     _check_charges(document, charges)
+    if corrected is not None and corrected.id != document.corrects_id:
+        raise InvalidValue(f"{document.kind} {document.number} takes nothing back of {corrected.number}")
     l10n.check_locale(document.locale)
     page = _template().render(
         document=document,
+        corrected=corrected,
         charges=sorted(charges, key=lambda charge: (charge.at, charge.posting_key, charge.position)),
         details={
             "seconds": sum(charge.seconds for charge in charges),
