@@ -3,11 +3,13 @@
 from fractions import Fraction
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astpp_billing.errors import InvalidValue
 from astpp_billing.ledger import Book, LedgerAccount, Transfer, movements
-from astpp_billing.ledger.reversal import reversal
+from astpp_billing.ledger.reversal import rest_of, reversal
 from astpp_billing.money import MAX_MICROS
 
 CHARGED = (Book.WALLET, Book.REVENUE), (Book.COMMISSION, Book.WALLET), (Book.COST, Book.PAYABLE)
@@ -60,3 +62,21 @@ def test_several_parts_are_the_same_as_one_of_their_sum(
         return {account: micros for account, micros in movements(found).items() if micros}
 
     assert moved(one_by_one) == moved(at_once)
+
+
+@given(transfers=sold, part=st.fractions(0, 1), data=st.data())
+def test_a_rest_is_all_that_is_left(transfers: list[Transfer], part: Fraction, data: st.DataObject) -> None:
+    """Whatever was taken back before, of each transfer by itself; together with it everything is back."""
+    weights = {position: data.draw(st.fractions(0, 1)) for position in range(1, len(transfers) + 1)}
+    before = reversal(transfers, Fraction(0), part, weights) if part else ()
+
+    rest = rest_of(transfers, {one.position: one.transfer.micros for one in before})
+
+    assert set(movements([*transfers, *(one.transfer for one in (*before, *rest))]).values()) <= {0}
+    assert rest_of(transfers, {position: one.micros for position, one in enumerate(transfers, 1)}) == ()
+
+
+def test_more_than_there_was_cannot_have_been_taken_back() -> None:
+    one = Transfer(LedgerAccount(1, Book.WALLET, "USD"), LedgerAccount(2, Book.REVENUE, "USD"), 5)
+    with pytest.raises(InvalidValue, match="6 micros were taken back of transfer 1, of 5"):
+        rest_of([one], {1: 6})

@@ -23,7 +23,7 @@ from astpp_billing.invoicing import Document, DocumentKind, Tax
 from astpp_billing.ledger import Book, ChargeKind, OrderStatus, Posting, Reason
 from astpp_billing.money import Money
 from astpp_billing.pricing import Allowance, Category, Product
-from astpp_billing.pricing.subscriptions import SubscriptionStatus
+from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
 from astpp_billing.services.renewing import Renewed
 from astpp_billing.testing.worlds import START, Chain, chain, commission, distributor
 
@@ -451,6 +451,63 @@ def test_a_subscription_that_has_ended_is_refunded_all_the_same(billing: Billing
 
     assert billing.subscriptions.all() == [cancelled]
     assert balance(billing, shop.customer) == "0.00 USD"
+
+
+@pytest.mark.parametrize("days", [0, 10])
+def test_what_was_given_back_of_a_period_before_is_not_refunded_again(
+    billing: Billing, clock: FixedClock, days: int
+) -> None:
+    """All the rest is, on every level: the days that were used, the setup fee, and of the commission what is left."""
+    shop = chain(billing, commission(20))
+    fund(billing, *shop.path[:-1], amount="100")
+    terms: dict[str, Any] = {"setup_fee": "10", "commission_percent": 20, "recurrence": MONTHLY}
+    plan = package(billing, shop.admin, price="31", category=Category.SUBSCRIPTION, **terms)
+    billing.products.opt_in(shop.resellers[0], plan)
+    order = bought(billing, shop.customer, plan).order
+    clock.advance(days * DAY)
+    (subscription,) = billing.subscriptions.all()
+    billing.subscriptions.cancel(subscription, at_end=False, refund=True)
+    assert balance(billing, shop.customer) == f"{90 - days}.00 USD"
+
+    refunded = billing.orders.refund(order, reason="unhappy", key="r1")
+
+    assert [balance(billing, each) for each in shop.path[:-1]] == ["100.00 USD", "100.00 USD"]
+    assert profits(billing, *shop.path) == [[], [], []]
+    told = [(str(one.amount), one.detail.partition(" of 2026")[0]) for one in refunded.charges]
+    setup, price = ("-10.00 USD", "unhappy: the rest of 10 USD"), (f"-{days}.00 USD", "unhappy: the rest of 31 USD")
+    assert told == 2 * ([price, setup] if days else [setup])
+    assert billing.orders.get("o1").status is OrderStatus.REFUNDED
+    assert billing.orders.refund(order, reason="unhappy", key="r1") == evolve(refunded, repeated=True)
+    with pytest.raises(InvalidValue, match="was refunded already"):
+        billing.orders.refund(order, reason="unhappy", key="r2")
+    assert_proved(billing)
+
+
+def test_a_plan_that_was_changed_to_is_corrected_with_its_setup_fee(billing: Billing, clock: FixedClock) -> None:
+    """As far as its days were not given back already."""
+    shop = chain(billing)
+    fund(billing, shop.customer, amount="100")
+    terms: dict[str, Any] = {"category": Category.SUBSCRIPTION, "recurrence": MONTHLY}
+    small, large = (
+        package(billing, shop.admin, code, price=price, setup_fee="10", **terms)
+        for code, price in (("small", "31"), ("large", "62"))
+    )
+    bought(billing, shop.customer, small)
+    (one,) = billing.subscriptions.all()
+    changed = billing.subscriptions.change_plan(one, large, at_once=True)
+    assert isinstance(changed, Subscription)
+    (key,) = {one.posting_key for one in everything(billing)["charges"] if one.kind is not ChargeKind.REFUND} - {
+        "order:o1"
+    }
+    clock.advance(10 * DAY)
+    billing.subscriptions.cancel(changed, at_end=False, refund=True)
+    assert balance(billing, shop.customer) == "60.00 USD"
+
+    billing.ledger.correct(key, reason="it was never wanted")
+
+    assert balance(billing, shop.customer) == "90.00 USD"
+    assert profits(billing, shop.admin) == [["10.00 USD"]]
+    assert_proved(billing)
 
 
 def test_included_minutes_end_with_the_refund(billing: Billing, clock: FixedClock) -> None:

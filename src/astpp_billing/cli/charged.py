@@ -27,7 +27,7 @@ def correction_row(app: App, found: Correction) -> Row:
     return {
         "key": posting.key,
         "corrects": posting.corrects,
-        "part": str(posting.share),
+        "part": None if posting.share is None else str(posting.share),
         "at": posting.at,
         "reason": posting.note,
         "repeated": found.repeated,

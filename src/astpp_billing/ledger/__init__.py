@@ -18,7 +18,7 @@ from astpp_billing.ledger.posting import (
     transfer,
 )
 from astpp_billing.ledger.profit import Flow, profit
-from astpp_billing.ledger.reversal import Reversed, reversal
+from astpp_billing.ledger.reversal import Reversed, rest_of, reversal
 from astpp_billing.ledger.sale import Sale
 from astpp_billing.ledger.wallet import Used, UsedKey, Wallet
 
@@ -52,6 +52,7 @@ __all__ = [
     "movements",
     "order_posting_key",
     "profit",
+    "rest_of",
     "reversal",
     "transfer",
 ]

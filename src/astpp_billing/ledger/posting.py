@@ -91,7 +91,8 @@ class Posting:
 
     `key` makes it unique; `fingerprint` stands for the content of the command that caused it, so that a repeat can be
     told from a conflict. `corrects` is the key of the posting that this one puts right, and `share` the part of it that
-    is taken back, up to 1. `note` says in words why it was made, where no charge does.
+    is taken back, up to 1 (None where something was left of it beside all parts, such as a setup fee). `note` says in
+    words why it was made, where no charge does.
     """
 
     key: str = field(converter=check_key)

@@ -2,7 +2,7 @@
 
 Parts are exact shares of the whole. Every amount is rounded once for the sum of all parts so far, half-up, and a part
 is what this sum grows by: whatever the parts are, together they never take back more than the whole, and exactly the
-whole once it is reached.
+whole once it is reached. What is left after parts of whatever weights is a rest.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def reversal(
     """What takes back `part` of what was posted, after `before` of it was taken back already; both are shares of 1.
 
     `weights` are for transfers, by their position, of which less than the whole can be taken back (0: nothing); all
-    parts of one posting have the same. Taxes and the rounding of documents stay: they are taken back by the documents.
-    What is less than half a micro has no transfer yet. Raises `InvalidValue` for a part that is not positive, or more
-    than is left.
+    parts of one posting have the same, but for `rest_of`. Taxes and the rounding of documents stay: they are taken back
+    by the documents. What is less than half a micro has no transfer yet. Raises `InvalidValue` for a part that is not
+    positive, or more than is left.
     """
     after = _check(before, part)
     found = []
@@ -47,6 +47,22 @@ def reversal(
             micros = part_of(one.micros, after * weight) - part_of(one.micros, before * weight)
             if micros:
                 found.append(Reversed(position, Transfer(one.target, one.source, micros)))
+    return tuple(found)
+
+
+def rest_of(transfers: Sequence[Transfer], taken: Mapping[int, int]) -> tuple[Reversed, ...]:
+    """What takes back all that is left of what was posted, after so many micros of each transfer, by its position.
+
+    Taxes and rounding stay, as in `reversal`. Raises `InvalidValue` where more was taken back than there was.
+    """
+    found = []
+    for position, one in enumerate(transfers, 1):
+        if not _OF_DOCUMENTS & {one.source.book, one.target.book}:
+            left = one.micros - taken.get(position, 0)
+            if left < 0:
+                raise InvalidValue(f"{taken[position]} micros were taken back of transfer {position}, of {one.micros}")
+            if left:
+                found.append(Reversed(position, Transfer(one.target, one.source, left)))
     return tuple(found)
 
 

@@ -100,7 +100,6 @@ def correct(uow: UnitOfWork, clock: Clock, key: str, reason: str) -> Correction:
             at=clock.now(),
             reason=Reason.CORRECTION,
             note=reason,
-            part=1 - taken.before,
         ),
     )
     save_once(uow, changes, posting_key)

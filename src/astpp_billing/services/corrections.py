@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from attrs import evolve, frozen
 
-from astpp_billing.errors import NotFound, StorageBusy
+from astpp_billing.errors import InvalidValue, NotFound, StorageBusy
 from astpp_billing.invoicing import (
     Document,
     DocumentBooks,
@@ -24,7 +24,18 @@ from astpp_billing.invoicing import (
     make_document,
     number_of,
 )
-from astpp_billing.ledger import Book, Charge, ChargeKind, Posting, Reason, Reversed, Transfer, reversal
+from astpp_billing.ledger import (
+    Book,
+    Charge,
+    ChargeKind,
+    LedgerAccount,
+    Posting,
+    Reason,
+    Reversed,
+    Transfer,
+    rest_of,
+    reversal,
+)
 from astpp_billing.money import from_micros, plain
 from astpp_billing.ports import Changes, Series, UnitOfWork
 from astpp_billing.services.issuing import Desk
@@ -49,7 +60,7 @@ class Correction:
 class Command:
     """What is to be taken back: a `part` of 1, under a key, at an instant, because of a reason that is said in words.
 
-    `weights` are those of `ledger.reversal`.
+    Without a part it is all that is left. `weights` are those of `ledger.reversal`.
     """
 
     key: str
@@ -57,7 +68,7 @@ class Command:
     at: datetime
     reason: Reason
     note: str
-    part: Fraction
+    part: Fraction | None = None
     weights: Mapping[int, Fraction] = _WHOLE
 
 
@@ -87,18 +98,52 @@ class Taken:
 
     @property
     def before(self) -> Fraction:
-        """How much of it was taken back already."""
-        return sum((one.share or Fraction(1) for one in self._uow.corrections(self.posting.key)), start=Fraction(0))
+        """How much of it was taken back already; 1 also where something is left that was not part of what was."""
+        shares = (one.share or Fraction(1) for one in self._uow.corrections(self.posting.key))
+        return min(sum(shares, start=Fraction(0)), Fraction(1))
+
+    @property
+    def rest(self) -> tuple[Reversed, ...]:
+        """What takes back all that is left of it."""
+        return rest_of(self.posting.transfers, self._micros_taken())
+
+    def _micros_taken(self) -> dict[int, int]:
+        """How many micros of each transfer were taken back already, by its position.
+
+        Each is found by its ends, and two between the same ends by what their charges are called.
+        """
+        corrections = self._uow.corrections(self.posting.key)
+        if not corrections:
+            return {}
+        refunds = self._uow.charges(posting_keys=[one.key for one in corrections])
+        called = {(one.posting_key, one.position): one.description for one in refunds}
+        taken: dict[tuple[LedgerAccount, LedgerAccount, str | None], int] = {}
+        for correction in corrections:
+            for position, one in enumerate(correction.transfers, 1):
+                name = one.target, one.source, called.get((correction.key, position))
+                taken[name] = taken.get(name, 0) + one.micros
+        names = {one.position: one.description for one in self.charges}
+        return {
+            position: taken.get((one.source, one.target, names.get(position)), 0)
+            for position, one in enumerate(self.posting.transfers, 1)
+        }
 
     def take(self, desk: Desk, changes: Changes, command: Command) -> Correction:
         """Add to what a transaction saves that a part is taken back; everything must be locked.
 
-        Raises `InvalidValue` for more than is left, `StorageBusy` where a charge was billed since it was seen.
+        Raises `InvalidValue` for more than is left, or where nothing is, and `StorageBusy` where a charge was billed
+        since it was seen.
         """
         if self._uow.charges(posting_keys=[self.posting.key]) != self.charges:
             raise StorageBusy(f"what {self.posting.key} has charged was billed meanwhile")
-        reversed_ = reversal(self.posting.transfers, self.before, command.part, command.weights)
-        refunds = self._refunds(reversed_, command)
+        before = self.before
+        if command.part is None:
+            reversed_, share = self.rest, 1 - before or None
+            if not reversed_:
+                raise InvalidValue(f"nothing is left of {self.posting.key}")
+        else:
+            reversed_, share = reversal(self.posting.transfers, before, command.part, command.weights), command.part
+        refunds = self._refunds(reversed_, command, "the rest of " if before and command.part is None else "")
         documents, moved = self._credit(desk, refunds, command.at)
         placed = {document.corrects_id: document.id for document in documents}
         charges = tuple(evolve(one, document_id=placed.get(billed)) for one, billed in refunds)
@@ -109,7 +154,7 @@ class Taken:
             reason=command.reason,
             transfers=(*(one.transfer for one in reversed_), *moved),
             corrects=self.posting.key,
-            share=command.part,
+            share=share,
             note=command.note,
         )
         changes.postings.append(posting)
@@ -119,7 +164,7 @@ class Taken:
             changes.numbers[series] = changes.numbers.get(series, 0) + count
         return Correction(posting, charges, tuple(documents))
 
-    def _refunds(self, reversed_: Sequence[Reversed], command: Command) -> list[tuple[Charge, int | None]]:
+    def _refunds(self, reversed_: Sequence[Reversed], command: Command, part: str) -> list[tuple[Charge, int | None]]:
         """What each charge gets back, with the id of the document that has billed it."""
         places = {one.position: (place, one.transfer.micros) for place, one in enumerate(reversed_, 1)}
         refunds = []
@@ -134,7 +179,7 @@ class Taken:
                 at=charge.at if charge.document_id is None else command.at,  # so that both are billed together
                 kind=ChargeKind.REFUND,
                 description=charge.description,
-                detail=_told(charge, command),
+                detail=_told(charge, command, part),
                 number=charge.number,
                 micros=-micros,
                 currency=charge.currency,
@@ -195,10 +240,11 @@ class Taken:
         return document, DocumentBooks(buyer, billed.seller_id).transfers(assembled)
 
 
-def _told(charge: Charge, command: Command) -> str:
+def _told(charge: Charge, command: Command, part: str) -> str:
+    if command.part is not None and command.part != 1:
+        part = f"{command.part} of "
     paid = f"{plain(from_micros(charge.micros))} {charge.currency}"
-    what = paid if command.part == 1 else f"{command.part} of {paid}"
-    return f"{command.note}: {what} of {charge.at:%Y-%m-%d %H:%M} UTC"
+    return f"{command.note}: {part}{paid} of {charge.at:%Y-%m-%d %H:%M} UTC"
 
 
 def told_again(uow: UnitOfWork, posting: Posting) -> Correction:

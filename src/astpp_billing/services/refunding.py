@@ -35,7 +35,7 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
     if known is not None:
         return told_again(uow, known)
     order = uow.order(order.id)
-    part = _part(order, taken.before, quantity)
+    part = _part(order, taken, quantity)
     now = clock.now()
     changes = Changes()
     correction = taken.take(
@@ -43,7 +43,7 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
         changes,
         Command(key=posting_key, fingerprint=mark, at=now, reason=Reason.REFUND, note=reason, part=part),
     )
-    whole = taken.before + part == 1
+    whole = part is None
     subscription = _subscription(uow, order)
     if whole:
         withdraw_minutes(changes, order.id, order.buyer_id, now)
@@ -57,14 +57,17 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
     return correction
 
 
-def _part(order: Order, before: Fraction, quantity: int | None) -> Fraction:
-    left = 1 - before
-    if not left:
+def _part(order: Order, taken: Taken, quantity: int | None) -> Fraction | None:
+    """The part that a quantity is of an order; None for all that is left."""
+    if not taken.rest:
         raise InvalidValue(f"the order {order.key!r} was refunded already")
-    part = left if quantity is None else Fraction(check_quantity(quantity), order.quantity)
+    if quantity is None:
+        return None
+    left = 1 - taken.before
+    part = Fraction(check_quantity(quantity), order.quantity)
     if part > left:
         raise InvalidValue(f"only {left * order.quantity} of the order {order.key!r} can be refunded, not {quantity}")
-    return part
+    return None if part == left else part
 
 
 def _subscription(uow: UnitOfWork, order: Order) -> Subscription | None:
