@@ -22,6 +22,7 @@ from astpp_billing.hierarchy import BillingType, ReceiptMode
 from astpp_billing.invoicing import Document, DocumentKind, Tax
 from astpp_billing.ledger import Book, ChargeKind, OrderStatus, Posting, Reason
 from astpp_billing.money import Money
+from astpp_billing.ports import Changes
 from astpp_billing.pricing import Allowance, Category, Product
 from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
 from astpp_billing.services.renewing import Renewed
@@ -648,3 +649,28 @@ def test_what_is_refunded_counts_against_what_was_sold(billing: Billing) -> None
     ]
     assert profits(billing, shop.admin) == [["21.00 USD"]]
     assert_proved(billing)
+
+
+def test_what_was_taken_back_twice_is_found(billing: Billing) -> None:
+    """By the proof of documents, though all books agree: the same refund once more, behind the ledger's back."""
+    shop = chain(billing)
+    tax(billing, shop, 20)
+    fund(billing, shop.customer)
+    order = bought(billing, shop.customer, package(billing, shop.admin, price="10")).order
+    refunded = billing.orders.refund(order, reason="unhappy", key="r1")
+    assert_proved(billing)
+
+    with billing.storage.begin() as uow:
+        (document_id,) = uow.reserve_ids(1)
+        changes = Changes(
+            postings=[evolve(refunded.posting, key="refund:again")],
+            documents=[evolve(one, id=document_id, number="CRN-000002") for one in refunded.documents],
+            charges=[evolve(one, posting_key="refund:again", document_id=document_id) for one in refunded.charges],
+        )
+        uow.lock([shop.customer.id])
+        uow.save(changes)
+
+    assert list(map(str, billing.ledger.reconcile().discrepancies)) == [
+        "credit notes for RCP-000001, charges: 20 is stored, 10 is proved",
+        "credit notes for RCP-000001, VAT 20 %: 4 is stored, 2 is proved",
+    ]

@@ -58,6 +58,7 @@ def prove_history(uow: UnitOfWork, account: Account, flows: Mapping[Flow, int]) 
     except InvalidValue as error:  # a charge or a document that says of itself that it is not whole
         return History(0, None, [Discrepancy(f"history of account {account.number}: {error}", 0, 0)])
     wrong = [*compare(_history(account, flows, charges, documents)), *_lines(account, charges, documents)]
+    wrong += _credited(documents)
     return History(len(documents), charges, wrong)
 
 
@@ -124,6 +125,26 @@ def _lines(account: Account, charges: Sequence[Charge], documents: Sequence[Docu
     for document_id in proved:
         what = f"charges of account {account.number} are on document {document_id}, which is not its own"
         yield Discrepancy(what, 0, 0)
+
+
+def _credited(documents: Sequence[Document]) -> Iterator[Discrepancy]:
+    """Credit notes take back no more than what they are for has billed, of its charges, and of each tax."""
+    billed: dict[tuple[int, LineKind, str], int] = {}
+    credited: dict[tuple[int, LineKind, str], int] = {}
+    for document in documents:
+        sums, document_id, sign = billed, document.id, 1
+        if document.corrects_id is not None:
+            sums, document_id, sign = credited, document.corrects_id, -1
+        for line in document.lines:
+            if line.kind is not LineKind.ROUNDING:
+                name = document_id, line.kind, "charges" if line.kind is LineKind.CHARGES else line.description
+                sums[name] = sums.get(name, 0) + sign * line.exact_micros
+    numbers = {document.id: document.number for document in documents}
+    for (document_id, kind, what), micros in credited.items():
+        there = billed.get((document_id, kind, what), 0)
+        if micros > there:
+            number = numbers.get(document_id, f"document {document_id}, which is not its own")
+            yield Discrepancy(f"credit notes for {number}, {what}", micros, there)
 
 
 def _add(sums: dict[str, _Sum], name: str, one: _Sum) -> None:
