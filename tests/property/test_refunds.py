@@ -1,17 +1,23 @@
 """Refunds: money goes back the way it came, in whatever parts, and before or after it was billed."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.property.commerce import Business, businesses
-from tests.property.shops import open_shop
+from tests.property.shops import open_shop, sell
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
+from astpp_billing.errors import InvalidValue
 from astpp_billing.invoicing import Document, DocumentKind, LineKind
-from astpp_billing.ledger import Book, LedgerAccount, OrderStatus
+from astpp_billing.ledger import Book, ChargeKind, LedgerAccount, OrderStatus
+from astpp_billing.money import Money
+from astpp_billing.pricing import Category, Recurrence, Unit
+from astpp_billing.pricing.subscriptions import Subscription
 from astpp_billing.services.orders import Purchased
 from astpp_billing.testing.worlds import START
 
@@ -49,6 +55,8 @@ def test_a_refund_restores_every_wallet(business: Business, data: st.DataObject)
         assert [-one.micros for one in refunded.charges] == [one.micros for one in result.charges]
         assert billing.ledger.reconcile().discrepancies == ()
 
+
+PLAN: dict[str, Any] = {"category": Category.SUBSCRIPTION, "recurrence": Recurrence(1, Unit.MONTHS)}
 
 steps = st.lists(st.integers(1, 4) | st.just("bill") | st.just("buy"), max_size=8)
 
@@ -102,3 +110,57 @@ def test_parts_are_refunded_before_and_after_billing(
                 assert lines([document, *notes], LineKind.CHARGES) == 0
                 assert lines([document, *notes], LineKind.TAX) == 0
                 assert all(one.issued_at >= document.issued_at for one in notes)
+
+
+whatever = st.lists(st.sampled_from(["change", "renew", "bill", "change", "pass"]), min_size=1, max_size=5)
+
+
+@settings(max_examples=60)
+@given(business=businesses(), data=st.data(), steps=whatever)
+def test_whatever_a_subscription_went_through_all_of_it_can_be_taken_back(
+    business: Business, data: st.DataObject, steps: list[str]
+) -> None:
+    """Also where days were given back before, which leaves setup fees, and the commissions on them.
+
+    What was bought, renewed and changed to is taken back in any order, and every book is what it was before.
+    """
+    clock = FixedClock(START)
+    with Billing.open("memory://", clock) as billing:
+        shop, plan = open_shop(billing, business, data)
+        plan = sell(billing, shop, data, "plan", **PLAN)
+        plans = [plan, sell(billing, shop, data, "larger plan", **PLAN)]
+        for account in shop.path[:-1]:
+            billing.ledger.refill(account, Money.from_micros(10**12, account.currency), key=f"more {account.id}")
+        before = books(billing, rounded=False)
+        bought = billing.orders.purchase(shop.customer, plan, data.draw(st.integers(1, 3)), key="o")
+        assert isinstance(bought, Purchased)
+        (one,) = billing.subscriptions.all(shop.customer)
+        for step in steps:
+            clock.advance(timedelta(days=data.draw(st.integers(0, 20))))
+            list(billing.subscriptions.renew())
+            one = billing.subscriptions.get(one.id)
+            if step == "bill":
+                billing.documents.run()
+            elif step == "change":
+                clock.advance(timedelta(microseconds=1))
+                changed = billing.subscriptions.change_plan(one, data.draw(st.sampled_from(plans)), at_once=True)
+                assert isinstance(changed, Subscription)
+        if data.draw(st.booleans()):
+            billing.subscriptions.cancel(billing.subscriptions.get(one.id), at_end=False, refund=True)
+        with billing.storage.snapshot() as uow:
+            keys = {one.posting_key for one in uow.charges() if one.kind is not ChargeKind.REFUND}
+
+        for key in data.draw(st.permutations(sorted(keys))):
+            try:
+                if key == bought.order.posting_key:
+                    billing.orders.refund(bought.order, reason="all of it", key="r")
+                else:
+                    billing.ledger.correct(key, reason="all of it")
+            except InvalidValue as error:
+                assert re.search(r"nothing is left of|was refunded already", str(error))  # noqa: PT017 - of some
+        assert billing.ledger.reconcile().discrepancies == ()
+        clock.advance(timedelta(days=70))
+        billing.documents.run()
+
+        assert billing.ledger.reconcile().discrepancies == ()
+        assert books(billing, rounded=False) == before
