@@ -1,24 +1,28 @@
-"""Refunds of one order that several make at the same time, beside a billing run."""
+"""Refunds of one order that several make at the same time, beside a billing run, or the end of its subscription."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 from attrs import evolve
 from tests.services.books import assert_no_gaps
 from tests.services.storms import insist
+from tests.services.subscribing import MONTHLY
 from tests.services.test_orders import bought, fund, package
 
 from astpp_billing.billing import Billing
 from astpp_billing.clock import FixedClock
-from astpp_billing.errors import InvalidValue
+from astpp_billing.errors import InvalidValue, StorageBusy
 from astpp_billing.hierarchy import BillingType
 from astpp_billing.invoicing import DocumentKind, Tax
 from astpp_billing.ledger import Order, OrderStatus
 from astpp_billing.ports import UnitOfWork
+from astpp_billing.pricing import Category
+from astpp_billing.pricing.subscriptions import SubscriptionStatus
 from astpp_billing.services import refunding
 from astpp_billing.services.corrections import Correction, Taken
 from astpp_billing.testing.worlds import START, Chain, chain, commission, distributor
@@ -116,3 +120,43 @@ def test_what_was_billed_meanwhile_is_looked_at_again(
         assert refunded.documents[0].corrects_id == invoice.id
         assert str(billing.ledger.balance(shop.customer)) == "0.00 USD"
         assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_an_order_is_refunded_while_others_end_its_subscription(shared_url: str) -> None:
+    """What the end of the period gives back and what the refund does are together what was paid, with the setup fee."""
+    clock = FixedClock(START)
+    with ExitStack() as stack:
+        several = [stack.enter_context(Billing.open(shared_url, clock)) for _ in range(4)]
+        billing = several[0]
+        shop = chain(billing, distributor("0.02"), commission(10))
+        fund(billing, *shop.path[:-1], amount="1000")
+        terms: dict[str, Any] = {"category": Category.SUBSCRIPTION, "recurrence": MONTHLY, "setup_fee": "7"}
+        made = package(billing, shop.admin, price="31", **terms)
+        billing.products.opt_in(shop.resellers[0], made, price="62", setup_fee="9", commission_percent=20)
+        billing.products.opt_in(shop.resellers[1], made)
+        order = bought(billing, shop.customer, made).order
+        (one,) = billing.subscriptions.all()
+        clock.advance(timedelta(days=10))
+
+        def end(each: Billing) -> str:
+            try:
+                each.subscriptions.cancel(one, at_end=False, refund=True)
+            except (InvalidValue, StorageBusy) as error:
+                return type(error).__name__
+            return "ended"
+
+        with ThreadPoolExecutor(8) as pool:
+            ends = [pool.submit(end, each) for each in several]
+            jobs = [
+                pool.submit(insist, partial(each.orders.refund, order, reason="unhappy", key="r")) for each in several
+            ]
+            refunds: list[Correction] = [job.result() for job in jobs]
+            assert [job.result() for job in ends].count("ended") <= 1
+
+        assert [each.repeated for each in refunds].count(False) == 1
+        assert [str(billing.ledger.balance(account)) for account in shop.path[:-1]] == 3 * ["1000.00 USD"]
+        assert all(billing.ledger.profits(seller) == {} for seller in shop.path[1:])
+        assert billing.subscriptions.get(one.id).status is SubscriptionStatus.CANCELLED
+        assert billing.orders.get(order.key).status is OrderStatus.REFUNDED
+        assert billing.ledger.reconcile().discrepancies == ()
+        assert_no_gaps(billing)
