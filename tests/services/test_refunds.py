@@ -426,7 +426,7 @@ def test_a_recurring_order_ends_with_its_refund(billing: Billing, clock: FixedCl
     clock.set(FEBRUARY)
     assert [type(one) for one in renew(billing)] == [Renewed]
     before = everything(billing)
-    with pytest.raises(InvalidValue, match="renews, or includes minutes: it is refunded as a whole"):
+    with pytest.raises(InvalidValue, match="renews: it is refunded as a whole"):
         billing.orders.refund(order, 1, reason="unhappy", key="r1")
     assert everything(billing) == before
 
@@ -512,15 +512,11 @@ def test_a_plan_that_was_changed_to_is_corrected_with_its_setup_fee(billing: Bil
 
 
 def test_included_minutes_end_with_the_refund(billing: Billing, clock: FixedClock) -> None:
-    """They are for no call that begins later; those that began before keep them. It is refunded as a whole only."""
+    """They are for no call that begins later; those that began before keep them."""
     shop, _ = postpaid_shop(billing, price="0.06")
     minutes = package(billing, shop.admin, "minutes", price="10", allowances=(Allowance(seconds=100),))
     order = bought(billing, shop.customer, minutes, 2).order
     assert charged(settled(billing, shop.call(60))) == []
-    before = everything(billing)
-    with pytest.raises(InvalidValue, match="renews, or includes minutes: it is refunded as a whole"):
-        billing.orders.refund(order, 1, reason="unhappy", key="r1")
-    assert everything(billing) == before
     clock.advance(DAY)
 
     billing.orders.refund(order, reason="unhappy", key="r1")
@@ -529,6 +525,24 @@ def test_included_minutes_end_with_the_refund(billing: Billing, clock: FixedCloc
     assert charged(settled(billing, shop.call(30, started_at=START))) == []
     assert charged(settled(billing, shop.call(60, started_at=clock.now()))) == [(60, 60_000)]
     assert [(one.used_seconds, one.expires_at) for one in grants(billing, shop)] == [(90, clock.now())]
+    assert_proved(billing)
+
+
+def test_a_part_takes_its_part_of_the_minutes(billing: Billing, clock: FixedClock) -> None:
+    """Of 300 s that 3 packages include, each one that is refunded takes 100 s, or what calls have left of them."""
+    shop, _ = postpaid_shop(billing, price="0.06")
+    minutes = package(billing, shop.admin, "minutes", price="10", allowances=(Allowance(seconds=100),))
+    order = bought(billing, shop.customer, minutes, 3).order
+    assert charged(settled(billing, shop.call(50))) == []
+
+    billing.orders.refund(order, 1, reason="unhappy", key="r1")
+
+    assert [(one.used_seconds, one.left_seconds) for one in grants(billing, shop)] == [(150, 150)]
+    assert billing.orders.refund(order, 1, reason="unhappy", key="r1").repeated
+    assert charged(settled(billing, shop.call(120))) == []
+    billing.orders.refund(order, 1, reason="unhappy", key="r2")
+    assert [(one.used_seconds, one.left_seconds) for one in grants(billing, shop)] == [(300, 0)]
+    assert charged(settled(billing, shop.call(60))) == [(60, 60_000)]
     assert_proved(billing)
 
 

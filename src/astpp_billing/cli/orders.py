@@ -122,8 +122,8 @@ def buy(app: App, buyer: str, code: str, quantity: int, key: str) -> None:
 def refund(app: App, order_key: str, quantity: int | None, reason: str, key: str | None) -> None:
     """Give back what the order KEY has cost, to everybody who paid; commissions are taken back.
 
-    What was billed gets credit notes, what was not comes with its refund on the next document. An order that renews or
-    includes minutes is refunded as a whole, and ends.
+    What was billed gets credit notes, what was not comes with its refund on the next document. An order that renews is
+    refunded as a whole, and ends.
     """
     order = app.billing.orders.get(order_key)
     key = secrets.token_hex(16) if key is None else key

@@ -92,7 +92,7 @@ class Grant:
 
 @frozen
 class MinutesUsed:
-    """What the call with a key has taken from a grant, in seconds."""
+    """What the call, or the refund, with a key has taken from a grant, in seconds."""
 
     key: str
     grant_id: int

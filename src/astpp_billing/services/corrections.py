@@ -36,7 +36,6 @@ from astpp_billing.ledger import (
     rest_of,
     reversal,
 )
-from astpp_billing.money import from_micros, plain
 from astpp_billing.ports import Changes, Series, UnitOfWork
 from astpp_billing.services.issuing import Desk
 
@@ -243,8 +242,7 @@ class Taken:
 def _told(charge: Charge, command: Command, part: str) -> str:
     if command.part is not None and command.part != 1:
         part = f"{command.part} of "
-    paid = f"{plain(from_micros(charge.micros))} {charge.currency}"
-    return f"{command.note}: {part}{paid} of {charge.at:%Y-%m-%d %H:%M} UTC"
+    return f"{command.note}: {part}{charge.amount} of {charge.at:%Y-%m-%d %H:%M} UTC"
 
 
 def told_again(uow: UnitOfWork, posting: Posting) -> Correction:

@@ -12,9 +12,10 @@ from attrs.converters import optional
 from astpp_billing.clock import utc
 from astpp_billing.hierarchy import Path
 from astpp_billing.ledger import Hold, Order
+from astpp_billing.money import part_of
 from astpp_billing.periods import Period
 from astpp_billing.ports import Carry, Changes, UnitOfWork, Withdrawal
-from astpp_billing.pricing.allowances import NEVER, Grant, Split, in_order, take
+from astpp_billing.pricing.allowances import NEVER, Grant, MinutesUsed, Split, in_order, take
 from astpp_billing.pricing.products import Agreement, Allowance, ProductVersion
 from astpp_billing.pricing.subscriptions import Subscription, first_period
 
@@ -142,6 +143,21 @@ def include_part(uow: UnitOfWork, changes: Changes, subscription: Subscription, 
         expires_at=subscription.period_end,
     )
     grant_minutes(uow, changes, [granting])
+
+
+def take_minutes_back(
+    uow: UnitOfWork, changes: Changes, order: Order, key: str, parts: tuple[Fraction, Fraction]
+) -> None:
+    """Take what an order includes as far as it is refunded under a key, up to the second part of it from the first.
+
+    Minutes that calls have used, or may still, are theirs.
+    """
+    before, after = parts
+    for grant in uow.grants(order.buyer_id):
+        if grant.source == source_of(order.id):
+            seconds = min(grant.left_seconds, part_of(grant.seconds, after) - part_of(grant.seconds, before))
+            if seconds > 0:
+                changes.minutes.append(MinutesUsed(key, grant.id, seconds))
 
 
 def _carry(changes: Changes, granting: Granting) -> None:

@@ -1,4 +1,4 @@
-"""The proof of included minutes: that their counters are what calls have taken, and what open holds reserve."""
+"""The proof of included minutes: that their counters are what calls and refunds have taken, and what holds reserve."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from astpp_billing.calls import CallEntry, CallStatus
 from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import Account
+from astpp_billing.ledger import Posting, Reason
 from astpp_billing.ports import UnitOfWork
 from astpp_billing.pricing.allowances import MinutesUsed
 from astpp_billing.services.proof import Discrepancy
@@ -43,7 +44,12 @@ def _account(uow: UnitOfWork, account: Account, held: dict[int, int]) -> Iterato
             yield Discrepancy(f"{name}: {grant.held_seconds} s are stored as held, {reserved} s are proved", 0, 0)
     calls = uow.look(keys=of_calls).calls
     for key, taken_by in of_calls.items():
-        yield from _call(account, key, sum(one.seconds for one in taken_by), calls.get(key))
+        if key in calls or not _is_refund(uow.find_posting(key)):
+            yield from _call(account, key, sum(one.seconds for one in taken_by), calls.get(key))
+
+
+def _is_refund(posting: Posting | None) -> bool:
+    return posting is not None and posting.reason is Reason.REFUND
 
 
 def _call(account: Account, key: str, seconds: int, call: CallEntry | None) -> Iterator[Discrepancy]:

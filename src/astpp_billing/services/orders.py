@@ -216,7 +216,8 @@ class Orders:
         What was billed gets credit notes, what was not comes with its refund on the next document. Without a quantity
         it is all that is left. An order that is refunded as a whole has ended: what it includes is for no call that
         begins later, and its subscription is cancelled (its renewals stay paid; see `Ledger.correct`). One that renews
-        or includes minutes is refunded as a whole only. `reason` is one line, and is kept. Once for each `key`; the
+        is refunded as a whole only. Of what another one includes, as much is taken back as is refunded, unless calls
+        have used it already. `reason` is one line, and is kept. Once for each `key`; the
         same again gives the first result.
 
         Raises `NotFound` for an order that there is not, `InvalidValue` for more than is left or an order that has cost

@@ -13,7 +13,7 @@ from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
 from astpp_billing.services.adjusting import check_reason, find_once, save_once
 from astpp_billing.services.corrections import Command, Correction, Taken, told_again
 from astpp_billing.services.issuing import Desk
-from astpp_billing.services.minutes import source_of, withdraw_minutes
+from astpp_billing.services.minutes import take_minutes_back, withdraw_minutes
 
 _ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.RELEASED})
 
@@ -47,8 +47,11 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
     subscription = _subscription(uow, order)
     if whole:
         withdraw_minutes(changes, order.id, order.buyer_id, now)
-    elif subscription is not None or any(each.source == source_of(order.id) for each in uow.grants(order.buyer_id)):
-        raise InvalidValue(f"the order {order.key!r} renews, or includes minutes: it is refunded as a whole")
+    elif subscription is not None:
+        raise InvalidValue(f"the order {order.key!r} renews: it is refunded as a whole")
+    else:
+        assert part is not None  # else it is the whole
+        take_minutes_back(uow, changes, order, posting_key, (taken.before, taken.before + part))
     save_once(uow, changes, posting_key)
     if whole:
         uow.set_order_status(order.id, OrderStatus.REFUNDED)
