@@ -227,7 +227,7 @@ def test_a_credit_note_is_listed_and_shown(seller: Command) -> None:
     assert shown[-1].split() == ["Total", "-$126.00"]
     data = seller.json("invoices", "show", "C/000001")
     assert (data["corrects"], data["charges"][0]["amount"]) == ("RCP-000001", usd("-100.00"))
-    assert data["charges"][0]["why"][0].startswith("unhappy: 100 USD of ")
+    assert data["charges"][0]["why"][0].startswith("unhappy: 100.00 USD of ")
     text = _page_of(seller, "C/000001")
     assert "<title>Credit note C/000001</title>" in text
     assert "<dt>For document</dt><dd><bdi>RCP-000001</bdi></dd>" in text
