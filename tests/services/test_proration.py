@@ -338,3 +338,20 @@ def test_what_lapsed_holds_reserve_is_there_to_renew_and_to_change(billing: Bill
     clock.set(held.expires_at)
     switched(billing, one, large)
     assert balance(billing, shop.customer) == "0.00 USD"
+
+
+def test_who_has_moved_gets_the_rest_back_from_those_it_was_paid_to(
+    billing: Billing, clock: FixedClock, shop: Chain
+) -> None:
+    """And pays for the new plan along its new path."""
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"))
+    large = plan(billing, shop, "large", ("62", "31", "12.4"))
+    one = subscribed(billing, shop, small)
+    billing.accounts.move(shop.customer, shop.resellers[0])
+    clock.set(at(2026, 1, 11))
+
+    switched(billing, one, large)
+
+    # to its new seller the customer pays 31 for the month; the old one is no longer on the way
+    assert [balance(billing, account) for account in shop.path[:-1]] == ["969.00 USD", "995.00 USD", "989.60 USD"]
+    assert billing.ledger.reconcile().discrepancies == ()

@@ -475,7 +475,10 @@ def test_what_was_given_back_of_a_period_before_is_not_refunded_again(
     assert [balance(billing, each) for each in shop.path[:-1]] == ["100.00 USD", "100.00 USD"]
     assert profits(billing, *shop.path) == [[], [], []]
     told = [(str(one.amount), one.detail.partition(" of 2026")[0]) for one in refunded.charges]
-    setup, price = ("-10.00 USD", "unhappy: the rest of 10.00 USD"), (f"-{days}.00 USD", "unhappy: the rest of 31.00 USD")
+    setup, price = (
+        ("-10.00 USD", "unhappy: the rest of 10.00 USD"),
+        (f"-{days}.00 USD", "unhappy: the rest of 31.00 USD"),
+    )
     assert told == 2 * ([price, setup] if days else [setup])
     assert billing.orders.get("o1").status is OrderStatus.REFUNDED
     assert billing.orders.refund(order, reason="unhappy", key="r1") == evolve(refunded, repeated=True)

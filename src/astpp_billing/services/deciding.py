@@ -25,7 +25,7 @@ from astpp_billing.calls import (
     agreed_carrier,
     record_fingerprint,
 )
-from astpp_billing.errors import IdempotencyConflict, StorageBusy
+from astpp_billing.errors import IdempotencyConflict
 from astpp_billing.hierarchy import Account, Path
 from astpp_billing.invoicing import InvoiceConfig
 from astpp_billing.ledger import Charge, Hold, HoldState
@@ -35,6 +35,7 @@ from astpp_billing.pricing.allowances import MinutesUsed, Split, price_rest
 from astpp_billing.services.issuing import Form, has_receipts_at_once, issuer_of
 from astpp_billing.services.minutes import Left
 from astpp_billing.services.prices import PriceBook
+from astpp_billing.services.seen import check_unchanged
 
 
 class Way:
@@ -140,10 +141,7 @@ class Decisions:
 
     def check(self, locked: Locked) -> None:
         """Raise `StorageBusy` where an account has changed since it was seen."""
-        for account_id, wallet in locked.wallets.items():
-            seen = self._seen.wallets.get(account_id)
-            if seen is not None and seen.epoch != wallet.epoch:
-                raise StorageBusy(f"account {account_id} has changed meanwhile")
+        check_unchanged(self._seen, locked)
 
     def _known(self, entry: CallEntry) -> Settlement:
         if entry.status is CallStatus.UNRATED:

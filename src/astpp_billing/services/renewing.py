@@ -19,11 +19,12 @@ from astpp_billing.fx import ExchangeRates
 from astpp_billing.hierarchy import Account, Status
 from astpp_billing.ledger import Charge, Reason, Sale, fingerprint
 from astpp_billing.periods import Period, local_date
-from astpp_billing.ports import Changes, Locked, Seen, UnitOfWork
+from astpp_billing.ports import Changes, Locked, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, PricedOrder, price_order
 from astpp_billing.pricing.products import Agreement
 from astpp_billing.pricing.subscriptions import Subscription
 from astpp_billing.services.minutes import include_again
+from astpp_billing.services.seen import check_unchanged
 from astpp_billing.services.selling import Counter, Tills, payers
 
 
@@ -123,7 +124,7 @@ class Batch:
         if not sales:
             return Counter(Locked({}, {}), tills, now)
         locked = self._uow.lock(payers(sales), tills.series(sales))
-        check_seen(self._seen, locked)
+        check_unchanged(self._seen, locked)
         receipts = tills.count_receipts(sales)
         return Counter(locked, tills, now, self._uow.reserve_ids(receipts) if receipts else ())
 
@@ -224,11 +225,3 @@ def _sell(offer: _Offer, counter: Counter) -> Iterator[Renewal]:
 def _refused(current: Subscription, why: NotSold) -> Released | NotRenewed:
     ends = why.reason is NotSoldReason.CLOSED or (why.reason is NotSoldReason.NO_MONEY and current.release_unfunded)
     return Released(current.released(), why) if ends else NotRenewed(current, why)
-
-
-def check_seen(seen: Seen, locked: Locked) -> None:
-    """Raise `StorageBusy` where an account has changed since it was seen."""
-    for account_id, wallet in locked.wallets.items():
-        known = seen.wallets.get(account_id)
-        if known is None or known.epoch != wallet.epoch:
-            raise StorageBusy(f"account {account_id} has changed meanwhile")

@@ -12,7 +12,6 @@ from datetime import datetime
 
 from attrs import frozen
 
-from astpp_billing.errors import StorageBusy
 from astpp_billing.hierarchy import Account, Path, walk_up
 from astpp_billing.invoicing import Assembled, Document, InvoiceConfig, Tax
 from astpp_billing.ledger import Book, Charge, Posting, Sale, Transfer, movements
@@ -20,6 +19,7 @@ from astpp_billing.money import Money, share_of
 from astpp_billing.ports import Changes, Locked, Seen, Series, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, NotSoldReason, OrderLevel
 from astpp_billing.services.issuing import Desk, Form, has_receipts_at_once, issuer_of
+from astpp_billing.services.seen import check_unchanged
 
 
 @frozen
@@ -213,9 +213,7 @@ def sell(uow: UnitOfWork, seen: Seen, sales: Sequence[Sale], now: datetime) -> S
     """
     tills = Tills(seen.accounts, seen.configs)
     locked = uow.lock(payers(sales), tills.series(sales))
-    for account_id, wallet in locked.wallets.items():
-        if seen.wallets[account_id].epoch != wallet.epoch:
-            raise StorageBusy(f"account {account_id} has changed meanwhile")
+    check_unchanged(seen, locked)
     receipts = tills.count_receipts(sales)
     counter = Counter(locked, tills, now, uow.reserve_ids(receipts) if receipts else ())
     results = tuple(counter.sell(sale) for sale in sales)

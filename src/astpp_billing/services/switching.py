@@ -20,7 +20,8 @@ from astpp_billing.pricing.subscriptions import Plan, Subscription, period_of, s
 from astpp_billing.services.corrections import Command, Taken
 from astpp_billing.services.issuing import Desk
 from astpp_billing.services.minutes import include_part, withdraw_minutes
-from astpp_billing.services.renewing import check_seen, obstacle_to, sale_of
+from astpp_billing.services.renewing import obstacle_to, sale_of
+from astpp_billing.services.seen import check_unchanged
 from astpp_billing.services.selling import Counter, Tills, payers
 
 
@@ -111,7 +112,7 @@ def switch(
     unused = Unused(uow, current, now)
     tills = Tills(seen.accounts, seen.configs)
     locked = uow.lock(payers([sale]) | unused.account_ids | {current.buyer_id}, tills.series([sale]) | unused.series)
-    check_seen(seen, locked)
+    check_unchanged(seen, locked)
     receipts = tills.count_receipts([sale])
     counter = Counter(locked, tills, now, uow.reserve_ids(receipts) if receipts else ())
     back = unused.give_back(counter.desk, counter.changes, f"{current.description} until {now:%Y-%m-%d}")
