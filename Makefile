@@ -42,7 +42,7 @@ docs: .venv/.stamp ## Build the documentation in build/docs; a warning is an err
 	@echo "build/docs/index.html"
 
 bench: .venv/.stamp ## Measure the speed
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 # The lowest versions that pyproject.toml allows of what users install; the test tools themselves are the newest
 # that go with them.
