@@ -1,6 +1,6 @@
 """Hypothesis profiles and database servers.
 
-The profile `ci` repeats itself exactly and looks longer, `dev` looks somewhere else each time. Servers are those that
+The profile `ci` repeats itself exactly, `dev` looks somewhere else each time. Servers are those that
 `ASTPP_BILLING_TEST_POSTGRES` and `ASTPP_BILLING_TEST_MARIADB` name (their databases are emptied!), or throw-away ones.
 """
 
@@ -24,7 +24,6 @@ settings.register_profile(
     "ci",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=200,
     derandomize=True,
     print_blob=True,
 )

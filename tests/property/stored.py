@@ -71,7 +71,7 @@ def stored_of(billing: Billing, key: str | None = None, before: Stored | None = 
         }
 
 
-RENEWAL_KEY = re.compile("((?:correction:)?renewal:)([0-9]+)(:.*)")
+RENEWAL_KEY = re.compile("((?:correction:|unused:)*renewal:)([0-9]+)(:.*)")
 """The key of what is posted for a renewal, and takes it back, which has its subscription's id in it."""
 
 
