@@ -355,3 +355,20 @@ def test_who_has_moved_gets_the_rest_back_from_those_it_was_paid_to(
     # to its new seller the customer pays 31 for the month; the old one is no longer on the way
     assert [balance(billing, account) for account in shop.path[:-1]] == ["969.00 USD", "995.00 USD", "989.60 USD"]
     assert billing.ledger.reconcile().discrepancies == ()
+
+
+@pytest.mark.parametrize("length", [498, 506])
+def test_an_order_with_the_longest_key_can_be_changed(
+    billing: Billing, clock: FixedClock, shop: Chain, length: int
+) -> None:
+    """What goes back has a key of its own, which has room for no more than any other."""
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"))
+    large = plan(billing, shop, "large", ("62", "31", "12.4"))
+    billing.orders.purchase(shop.customer, small, key="k" * length)
+    (one,) = billing.subscriptions.all(shop.customer)
+    clock.set(at(2026, 1, 11))
+
+    switched(billing, one, large)
+
+    assert balance(billing, shop.customer) == "948.00 USD"
+    assert billing.ledger.reconcile().discrepancies == ()

@@ -621,6 +621,22 @@ def test_a_debit_is_corrected_before_and_after_it_was_billed(billing: Billing, c
     assert_proved(billing)
 
 
+def test_what_has_the_longest_key_is_corrected_once(billing: Billing, clock: FixedClock) -> None:
+    """Although no other key has room for it; two such keys are told from each other."""
+    shop, _ = postpaid_shop(billing)
+    for key in ("d" * 506, "d" * 505 + "e"):
+        billing.ledger.debit(shop.customer, Money("10", "USD"), reason="Repair", key=key)
+    before = balance(billing, shop.customer)
+
+    first = billing.ledger.correct("debit:" + "d" * 506, reason="wrong")
+    again = billing.ledger.correct("debit:" + "d" * 506, reason="wrong")
+    assert (again.posting, again.repeated) == (first.posting, True)
+    billing.ledger.correct("debit:" + "d" * 505 + "e", reason="wrong")
+
+    assert (before, balance(billing, shop.customer)) == ("-20.00 USD", "0.00 USD")
+    assert_proved(billing)
+
+
 def test_what_was_sold_in_a_closed_period_is_refunded_at_the_present(billing: Billing, clock: FixedClock) -> None:
     """What was reported stays as it was; nothing is posted into the period itself."""
     shop = chain(billing, distributor("0.02"))

@@ -14,6 +14,7 @@ from astpp_billing.ledger.posting import (
     Transfer,
     check_key,
     fingerprint,
+    key_about,
     movements,
     transfer,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Wallet",
     "check_key",
     "fingerprint",
+    "key_about",
     "movements",
     "order_posting_key",
     "profit",

@@ -85,6 +85,15 @@ MAX_KEY = 512
 """The most characters of an idempotency key."""
 
 
+def key_about(what: str, key: str) -> str:
+    """The key of what is posted at most once about the posting with a key: `what`, and that key.
+
+    Where both together are too long for a key, a digest stands for the other one.
+    """
+    told = f"{what}:{key}"
+    return told if len(told) <= MAX_KEY else f"{what}:{fingerprint(key)}"
+
+
 @frozen(kw_only=True)
 class Posting:
     """One business event with all its transfers, saved at once or not at all.

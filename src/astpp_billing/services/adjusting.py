@@ -27,8 +27,8 @@ from astpp_billing.ledger import (
     Posting,
     Reason,
     Transfer,
-    check_key,
     fingerprint,
+    key_about,
     movements,
     transfer,
 )
@@ -78,7 +78,7 @@ CORRECTABLE = frozenset({Reason.REFILL, Reason.CREDIT, Reason.DEBIT, Reason.CALL
 def correct(uow: UnitOfWork, clock: Clock, key: str, reason: str) -> Correction:
     """See `Ledger.correct`."""
     check_reason("correction", reason)
-    posting_key = check_key(f"correction:{key}")
+    posting_key = key_about("correction", key)
     mark = fingerprint("correction", key, reason)
     known = find_once(uow, posting_key, mark)
     if known is not None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from astpp_billing.errors import AlreadyExists, StorageBusy
 from astpp_billing.fx import ExchangeRates
-from astpp_billing.ledger import Book, Charge, ChargeKind, Posting, Reason, Sale, fingerprint
+from astpp_billing.ledger import Book, Charge, ChargeKind, Posting, Reason, Sale, fingerprint, key_about
 from astpp_billing.ports import Changes, Seen, Series, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, price_order
 from astpp_billing.pricing.products import Agreement
@@ -51,7 +51,7 @@ class Unused:
         if taken is None or (before := taken.before) == 1:
             return None
         command = Command(
-            key=f"unused:{taken.posting.key}",
+            key=key_about("unused", taken.posting.key),
             fingerprint=fingerprint("unused", taken.posting.key, str(self._share)),
             at=self._now,
             reason=Reason.REFUND,
