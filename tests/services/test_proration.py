@@ -372,3 +372,39 @@ def test_an_order_with_the_longest_key_can_be_changed(
 
     assert balance(billing, shop.customer) == "948.00 USD"
     assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_what_was_renewed_early_goes_back_and_the_present_period_runs_on(
+    billing: Billing, clock: FixedClock, shop: Chain
+) -> None:
+    """January stays paid, and so do its minutes; those that February would have carried over end with it."""
+    allowance = Allowance(seconds=6_000, carried_over=True)
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"), allowances=[allowance])
+    one = subscribed(billing, shop, small)
+    clock.set(at(2026, 1, 11))
+    assert len(list(billing.subscriptions.renew(now=at(2026, 2, 1)))) == 1
+
+    billing.subscriptions.cancel(one, at_end=False, refund=True)
+
+    assert balance(billing, shop.customer) == "969.00 USD"
+    with billing.storage.snapshot() as uow:
+        january, february = uow.grants(shop.customer.id)
+    assert (january.starts_at, january.expires_at) == (START, at(2026, 2, 1))
+    assert february.starts_at == february.expires_at
+    assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_what_goes_back_names_the_day_of_the_subscriber(billing: Billing, clock: FixedClock) -> None:
+    """In Auckland 11 January has begun at 11:00 UTC of the 10th: 21 of 31 days are left."""
+    shop = shop_of(billing, timezone="Pacific/Auckland")
+    clock.set(at(2025, 12, 31, 11))
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"))
+    one = subscribed(billing, shop, small)
+    clock.set(at(2026, 1, 10, 11))
+
+    billing.subscriptions.cancel(one, at_end=False, refund=True)
+
+    with billing.storage.snapshot() as uow:
+        charged, back = uow.charges(account_id=shop.customer.id)
+    assert back.detail.startswith("Small until 2026-01-11: 21/31 of 31.00 USD of ")
+    assert (charged.micros, back.micros) == (31_000_000, -21_000_000)

@@ -13,6 +13,7 @@ from fractions import Fraction
 from astpp_billing.errors import AlreadyExists, StorageBusy
 from astpp_billing.fx import ExchangeRates
 from astpp_billing.ledger import Book, Charge, ChargeKind, Posting, Reason, Sale, fingerprint, key_about
+from astpp_billing.periods import local_date
 from astpp_billing.ports import Changes, Seen, Series, UnitOfWork
 from astpp_billing.pricing.orders import NotSold, price_order
 from astpp_billing.pricing.products import Agreement
@@ -31,7 +32,9 @@ class Unused:
     def __init__(self, uow: UnitOfWork, current: Subscription, now: datetime) -> None:
         self._current = current
         self._now = now
-        self._share = share_left(current.period, max(now, current.period_start), current.timezone)
+        self.since = max(now, current.period_start)
+        """From when on nothing is paid any more: now, or when a period begins that was renewed early."""
+        self._share = share_left(current.period, self.since, current.timezone)
         key = _paid_by(uow, current)
         self._taken = None if key is None else Taken(uow, key)
 
@@ -45,7 +48,7 @@ class Unused:
         """What credit notes are numbered from."""
         return set() if self._taken is None else self._taken.series
 
-    def give_back(self, desk: Desk, changes: Changes, note: str) -> Posting | None:
+    def give_back(self, desk: Desk, changes: Changes) -> Posting | None:
         """Add to what a transaction saves that it goes back; None for nothing."""
         taken = self._taken
         if taken is None or (before := taken.before) == 1:
@@ -55,7 +58,7 @@ class Unused:
             fingerprint=fingerprint("unused", taken.posting.key, str(self._share)),
             at=self._now,
             reason=Reason.REFUND,
-            note=note,
+            note=f"{self._current.description} until {local_date(self.since, self._current.timezone)}",
             part=min(self._share, 1 - before),
             weights=recurring(taken.posting, taken.charges, Agreement.from_json(self._current.agreement)),
         )
@@ -115,7 +118,7 @@ def switch(
     check_unchanged(seen, locked)
     receipts = tills.count_receipts([sale])
     counter = Counter(locked, tills, now, uow.reserve_ids(receipts) if receipts else ())
-    back = unused.give_back(counter.desk, counter.changes, f"{current.description} until {now:%Y-%m-%d}")
+    back = unused.give_back(counter.desk, counter.changes)
     if back is not None:
         counter.moved(back.transfers)
     sold = counter.sell(sale)
@@ -141,7 +144,7 @@ def _sale(
 
 
 def cancel_and_refund(uow: UnitOfWork, current: Subscription, now: datetime) -> Subscription:
-    """End a subscription at once; what is left of the period that is paid goes back, and its minutes end."""
+    """End a subscription at once; what is left of the period that is paid last goes back, and its minutes end."""
     ended = current.cancelled(at_end=False)
     if now >= current.period_end:
         uow.change_subscriptions([(current, ended)])
@@ -149,8 +152,8 @@ def cancel_and_refund(uow: UnitOfWork, current: Subscription, now: datetime) -> 
     unused = Unused(uow, current, now)
     desk = Desk(uow.lock(unused.account_ids | {current.buyer_id}, unused.series))
     changes = Changes()
-    unused.give_back(desk, changes, f"{current.description} until {now:%Y-%m-%d}")
-    withdraw_minutes(changes, current.order_id, current.buyer_id, now)
+    unused.give_back(desk, changes)
+    withdraw_minutes(changes, current.order_id, current.buyer_id, unused.since)
     _save(uow, changes, current, ended)
     return ended
 
