@@ -7,6 +7,7 @@ import pytest
 from tests.services.applying import applied, change_group, coming, order_of, refusal_of, shop_of, told
 from tests.services.books import at, balance, everything
 from tests.services.granting import MONTH, grants
+from tests.services.holding import approved, attempt
 from tests.services.test_orders import bought, fund, package, refused
 
 from astpp_billing.billing import Billing
@@ -172,6 +173,23 @@ def test_who_has_no_money_is_told_each_time(billing: Billing) -> None:
     assert everything(billing) == before
     fund(billing, shop.customer)
     assert told(applied(billing)) == [("Applied", "welcome", "chain-customer")]
+
+
+def test_what_lapsed_holds_reserve_is_there_for_what_comes(billing: Billing, clock: FixedClock) -> None:
+    """As for any purchase."""
+    shop = chain(billing, distributor("0.03"), price="0.06")
+    billing.prices.add_group("gold", shop.resellers[0])
+    fund(billing, *shop.path[:-1], amount="10")
+    hold = approved(billing, attempt(shop.call())).hold
+    change_group(billing, shop, "gold")
+    coming(billing, shop.resellers[0], "gold")
+    assert told(applied(billing)) == [("NotApplied", "welcome", "chain-customer")]
+    clock.set(hold.expires_at)
+
+    assert told(applied(billing)) == [("Applied", "welcome", "chain-customer")]
+
+    assert balance(billing, shop.customer) == "0.00 USD"
+    assert not billing.calls.holds()
 
 
 def test_who_is_not_offered_it_is_told_each_time(billing: Billing, shop: Chain) -> None:

@@ -158,10 +158,22 @@ class Orders:
         """
         check_quantity(quantity)
         order_posting_key(key)
-        result = self._purchase(buyer, product, quantity, key)
+        return self._buy(buyer, product, quantity, key)
+
+    def _buy(
+        self,
+        buyer: Account,
+        product: Product,
+        quantity: int,
+        key: str,
+        at: datetime | None = None,
+        check: Check | None = None,
+    ) -> Purchased | NotSold:
+        """Buy a product; where money is short, with what lapsed holds give back."""
+        result = self._purchase(buyer, product, quantity, key, at, check)
         short = isinstance(result, NotSold) and result.reason is NotSoldReason.NO_MONEY
         if short and expire_holds(self._storage, self._clock.now()):
-            return self._purchase(buyer, product, quantity, key)
+            return self._purchase(buyer, product, quantity, key, at, check)
         return result
 
     @again
@@ -254,7 +266,7 @@ class Orders:
         the others go on. (An order that was stored although the connection was lost over it is found by `orders`, and
         not among the results.)
         """
-        return apply(self._storage, self._clock, None if now is None else utc(now, "now"), self._purchase)
+        return apply(self._storage, self._clock, None if now is None else utc(now, "now"), self._buy)
 
     @again
     def get(self, key: str) -> Order:
