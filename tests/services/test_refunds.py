@@ -23,7 +23,7 @@ from astpp_billing.invoicing import Document, DocumentKind, Tax
 from astpp_billing.ledger import Book, ChargeKind, OrderStatus, Posting, Reason
 from astpp_billing.money import Money
 from astpp_billing.ports import Changes
-from astpp_billing.pricing import Allowance, Category, Product
+from astpp_billing.pricing import Allowance, Category, Product, Recurrence, Unit
 from astpp_billing.pricing.subscriptions import Subscription, SubscriptionStatus
 from astpp_billing.services.renewing import Renewed
 from astpp_billing.testing.worlds import START, Chain, chain, commission, distributor
@@ -484,6 +484,30 @@ def test_what_was_given_back_of_a_period_before_is_not_refunded_again(
     assert billing.orders.refund(order, reason="unhappy", key="r1") == evolve(refunded, repeated=True)
     with pytest.raises(InvalidValue, match="was refunded already"):
         billing.orders.refund(order, reason="unhappy", key="r2")
+    assert_proved(billing)
+
+
+def test_a_part_of_what_renews_is_refused_also_where_it_is_all_that_is_left(
+    billing: Billing, clock: FixedClock
+) -> None:
+    """A third of the days was given back; two of three are not the whole because of that, and none are set up for."""
+    shop = chain(billing)
+    fund(billing, *shop.path[:-1], amount="200")
+    terms: dict[str, Any] = {"setup_fee": "10", "recurrence": Recurrence(30, Unit.DAYS)}
+    plan = package(billing, shop.admin, price="30", category=Category.SUBSCRIPTION, **terms)
+    order = bought(billing, shop.customer, plan, 3).order
+    clock.advance(20 * DAY)
+    (subscription,) = billing.subscriptions.all()
+    billing.subscriptions.cancel(subscription, at_end=False, refund=True)
+    assert balance(billing, shop.customer) == "110.00 USD"
+
+    for quantity in (1, 2):
+        with pytest.raises(InvalidValue, match="renews: it is refunded as a whole"):
+            billing.orders.refund(order, quantity, reason="unhappy", key="r1")
+
+    assert balance(billing, shop.customer) == "110.00 USD"
+    billing.orders.refund(order, reason="unhappy", key="r1")
+    assert balance(billing, shop.customer) == "200.00 USD"
     assert_proved(billing)
 
 

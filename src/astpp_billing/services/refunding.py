@@ -35,6 +35,9 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
     if known is not None:
         return told_again(uow, known)
     order = uow.order(order.id)
+    subscription = _subscription(uow, order)
+    if subscription is not None and quantity not in (None, order.quantity):
+        raise InvalidValue(f"the order {order.key!r} renews: it is refunded as a whole")
     part = _part(order, taken, quantity)
     now = clock.now()
     changes = Changes()
@@ -43,17 +46,12 @@ def refund(uow: UnitOfWork, clock: Clock, order: Order, quantity: int | None, re
         changes,
         Command(key=posting_key, fingerprint=mark, at=now, reason=Reason.REFUND, note=reason, part=part),
     )
-    whole = part is None
-    subscription = _subscription(uow, order)
-    if whole:
+    if part is None:
         withdraw_minutes(changes, order.id, order.buyer_id, now)
-    elif subscription is not None:
-        raise InvalidValue(f"the order {order.key!r} renews: it is refunded as a whole")
     else:
-        assert part is not None  # else it is the whole
         take_minutes_back(uow, changes, order, posting_key, (taken.before, taken.before + part))
     save_once(uow, changes, posting_key)
-    if whole:
+    if part is None:
         uow.set_order_status(order.id, OrderStatus.REFUNDED)
         if subscription is not None and subscription.status not in _ENDED:
             uow.change_subscriptions([(subscription, subscription.cancelled(at_end=False))])
