@@ -13,6 +13,7 @@ from tests.services.holding import approved, attempt
 from tests.services.subscribing import MONTHLY, renew, shop_of
 
 from astpp_billing.billing import Billing
+from astpp_billing.calls import Settled
 from astpp_billing.clock import FixedClock
 from astpp_billing.errors import InvalidValue
 from astpp_billing.hierarchy import BillingType, ReceiptMode
@@ -408,3 +409,34 @@ def test_what_goes_back_names_the_day_of_the_subscriber(billing: Billing, clock:
         charged, back = uow.charges(account_id=shop.customer.id)
     assert back.detail.startswith("Small until 2026-01-11: 21/31 of 31.00 USD of ")
     assert (charged.micros, back.micros) == (31_000_000, -21_000_000)
+
+
+@pytest.mark.parametrize(("seconds", "back"), [(0, "21.00"), (1_000, "21.00"), (1_550, "15.50"), (3_100, "0.00")])
+def test_nothing_goes_back_for_minutes_that_were_used(
+    billing: Billing, clock: FixedClock, seconds: int, back: str
+) -> None:
+    """Of 31.00 for 3,100 s: on the 11th 21 of 31 days are left, or less of the price, if less is left of the time."""
+    shop = shop_of(billing, price="0.06")
+    talk = Allowance(seconds=3_100)
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"), allowances=[talk])
+    one = subscribed(billing, shop, small)
+    if seconds:
+        assert isinstance(billing.calls.settle(shop.call(seconds)), Settled)
+    clock.set(at(2026, 1, 11))
+
+    billing.subscriptions.cancel(one, at_end=False, refund=True)
+
+    assert billing.ledger.balance(shop.customer) == Money("969", "USD") + Money(back, "USD")
+    assert billing.ledger.reconcile().discrepancies == ()
+
+
+def test_who_has_used_up_a_plan_pays_for_it_again(billing: Billing, clock: FixedClock, shop: Chain) -> None:
+    """Changing to the same plan at once, or to another and back, gives no minutes for nothing."""
+    small = plan(billing, shop, "small", ("31", "15.5", "6.2"), allowances=[Allowance(seconds=3_100)])
+    one = subscribed(billing, shop, small)
+    assert isinstance(billing.calls.settle(shop.call(3_100)), Settled)
+
+    switched(billing, one, small)
+
+    assert balance(billing, shop.customer) == "938.00 USD"
+    assert billing.ledger.reconcile().discrepancies == ()

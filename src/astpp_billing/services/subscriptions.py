@@ -174,7 +174,8 @@ class Subscriptions:
         """End a subscription with the period that is paid, or at once; one that is paused ends at once.
 
         With `refund`, which ends it at once, what is left of the period goes back, on every level and by its local days
-        (the day that has begun is left): the price, not a setup fee; what it includes ends, too. Where the last period
+        (the day that has begun is left): the price, not a setup fee; what it includes ends, too. Where calls have used
+        more of that than their part of the days, only as much goes back as is left of it. Where the last period
         was renewed early, that one goes back as a whole, and those before it stay paid. Otherwise nothing is paid back.
         Raises `InvalidValue` where it has ended already, `NotFound` where there is none.
         """

@@ -20,7 +20,7 @@ from astpp_billing.pricing.products import Agreement
 from astpp_billing.pricing.subscriptions import Plan, Subscription, period_of, share_left
 from astpp_billing.services.corrections import Command, Taken
 from astpp_billing.services.issuing import Desk
-from astpp_billing.services.minutes import include_part, withdraw_minutes
+from astpp_billing.services.minutes import include_part, source_of, withdraw_minutes
 from astpp_billing.services.renewing import obstacle_to, sale_of
 from astpp_billing.services.seen import check_unchanged
 from astpp_billing.services.selling import Counter, Tills, payers
@@ -30,6 +30,7 @@ class Unused:
     """What is left, at an instant, of what a subscription has paid for its period; made before the lock."""
 
     def __init__(self, uow: UnitOfWork, current: Subscription, now: datetime) -> None:
+        self._uow = uow
         self._current = current
         self._now = now
         self.since = max(now, current.period_start)
@@ -49,20 +50,39 @@ class Unused:
         return set() if self._taken is None else self._taken.series
 
     def give_back(self, desk: Desk, changes: Changes) -> Posting | None:
-        """Add to what a transaction saves that it goes back; None for nothing."""
+        """Add to what a transaction saves that it goes back; None for nothing.
+
+        It is the part of the days that are left, or of the included time, if less of that is left: nobody gets money
+        back for minutes that were used.
+        """
         taken = self._taken
-        if taken is None or (before := taken.before) == 1:
+        if taken is None:
+            return None
+        part = min(self._share, 1 - taken.before, self._unused_time())
+        if not part:
             return None
         command = Command(
             key=key_about("unused", taken.posting.key),
-            fingerprint=fingerprint("unused", taken.posting.key, str(self._share)),
+            fingerprint=fingerprint("unused", taken.posting.key, str(part)),
             at=self._now,
             reason=Reason.REFUND,
             note=f"{self._current.description} until {local_date(self.since, self._current.timezone)}",
-            part=min(self._share, 1 - before),
+            part=part,
             weights=recurring(taken.posting, taken.charges, Agreement.from_json(self._current.agreement)),
         )
         return taken.take(desk, changes, command).posting
+
+    def _unused_time(self) -> Fraction:
+        """The part that calls have left, and hold nothing of, of the time that came with the period; 1 for no time."""
+        current = self._current
+        source = source_of(current.order_id)
+        grants = [
+            one
+            for one in self._uow.grants(current.buyer_id)
+            if one.source == source and one.starts_at == current.period_start
+        ]
+        granted = sum(one.seconds for one in grants)
+        return Fraction(sum(one.left_seconds for one in grants), granted) if granted else Fraction(1)
 
 
 def _paid_by(uow: UnitOfWork, current: Subscription) -> str | None:
