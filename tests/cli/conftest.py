@@ -23,6 +23,14 @@ HEADINGS = "Code,Destination,Connection Cost (USD),Grace Time,Cost / Min (USD),I
 _SPLIT: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 
+def invoke(*arguments: str, stdin: str | bytes | None = None) -> Result:
+    """Run the command in this process."""
+    result = CliRunner(**_SPLIT).invoke(cli, arguments, input=stdin, prog_name="astpp-billing")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
 class Command:
     """`astpp-billing --database …`, with the exit code that is expected of it."""
 
@@ -32,10 +40,7 @@ class Command:
 
     def run(self, *arguments: object, code: int = 0, stdin: str | bytes | None = None) -> Result:
         url = f"sqlite:///{self.database}"
-        runner = CliRunner(**_SPLIT)
-        result = runner.invoke(cli, ["--database", url, *map(str, arguments)], input=stdin, prog_name="astpp-billing")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = invoke("--database", url, *map(str, arguments), stdin=stdin)
         assert result.exit_code == code, f"{arguments}: {result.stdout}{result.stderr}"
         assert "Traceback" not in result.stderr
         return result

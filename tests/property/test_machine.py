@@ -324,11 +324,11 @@ def check_alike(make: Callable[[], TwoBusinesses], examples: int, steps: int) ->
 
 
 def test_sqlite_does_what_memory_does() -> None:
-    check_alike(partial(TwoBusinesses, "sqlite://"), 10, 35)
+    check_alike(partial(TwoBusinesses, "sqlite://"), 8, 32)
 
 
 @pytest.mark.parametrize("server", ["postgres", "mariadb"])
 def test_a_server_does_what_memory_does(server: str, request: pytest.FixtureRequest) -> None:
     url: str = request.getfixturevalue(f"{server}_url")
     open_storage(url).close()
-    check_alike(lambda: TwoBusinesses(wipe(url)), 6, 30)
+    check_alike(lambda: TwoBusinesses(wipe(url)), 5, 28)
