@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from attrs import field, frozen
 
@@ -81,9 +82,15 @@ class Sale:
     def _detail(self, level: OrderLevel, kind: ChargeKind) -> str:
         agreed, priced = level.agreed, self.priced
         once = agreed.price_micros if kind is ChargeKind.PRODUCT else agreed.setup_fee_micros
-        text = f"{priced.quantity} × {Money.from_micros(once, agreed.currency)}"
-        if kind is ChargeKind.PRODUCT and priced.share != WHOLE:
+        text = f"{priced.quantity} × {_written(once, agreed.currency)}"
+        if kind is ChargeKind.PRODUCT and priced.share is not WHOLE and priced.share != WHOLE:
             text += f" × {priced.share}"
         if level.conversion.steps:
             text += f", by {level.conversion.told}"
         return f"{self.detail}: {text}" if self.detail else text
+
+
+@lru_cache(maxsize=1024)
+def _written(micros: int, currency: str) -> str:
+    """An amount as text; those of one product are the same in very many sales."""
+    return str(Money.from_micros(micros, currency))

@@ -181,10 +181,11 @@ def _level(
 ) -> OrderLevel:
     payer = accounts[agreed.payer_id]
     conversion = _convert(rates, agreed.currency, payer.currency, at, payer)
-    price, setup = (
-        part_of(micros, times * conversion.factor)
-        for micros, times in ((agreed.price_micros, prices), (agreed.setup_fee_micros, setup_fees))
-    )
+    if conversion.steps:
+        price = part_of(agreed.price_micros, prices * conversion.factor)
+        setup = part_of(agreed.setup_fee_micros, setup_fees * conversion.factor)
+    else:  # the same without multiplying fractions, which takes longer than all the rest
+        price, setup = part_of(agreed.price_micros, prices), setup_fees * agreed.setup_fee_micros
     _check_size(price + setup, payer, conversion.quote)
     return OrderLevel(payer, accounts[agreed.payee_id], agreed, conversion, price, setup)
 
